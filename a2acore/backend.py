@@ -1,0 +1,340 @@
+"""The port behind which a coding agent sits.
+
+A backend drives one kind of agent. It is opened once per server, and runs one turn per call of
+`run`: what the agent does it passes to `turn.say`, what the agent needs to know it gets from
+`turn.ask`. It never sees A2A's wire, and nothing outside it sees the agent's.
+
+    class Shout:
+        info = AgentInfo(name="Shout", description="Says it louder.")
+
+        async def run(self, turn: Turn) -> str | None:
+            turn.say(Text(turn.text.upper()))
+            return None
+
+How a turn ends is how `run` ends: it returns (the task is COMPLETED), it raises (FAILED, or what
+the exception says), or it is cancelled (CANCELED). A backend that needs to stop something in the
+agent does so in its own `finally`, briefly and bounded.
+
+Paths are absolute or relative to `turn.workspace`; texts are Unicode; amounts of money carry their
+currency.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from contextlib import AbstractAsyncContextManager
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any, Literal, Protocol
+
+from attrs import field, frozen
+
+from a2acore.model import AgentSkill, Artifact, Message, Metadata, Part
+
+# What an agent does
+
+
+@frozen
+class Text:
+    """A further piece of the answer."""
+
+    text: str
+
+
+@frozen
+class Thought:
+    """A further piece of the agent's thinking."""
+
+    text: str
+
+
+ToolKind = Literal[
+    "read", "edit", "delete", "move", "search", "execute", "think", "fetch", "switch_mode", "other"
+]
+ToolStatus = Literal["pending", "in_progress", "completed", "failed", "cancelled"]
+
+
+@frozen
+class Location:
+    """A place in a file; lines count from 1."""
+
+    path: str
+    line: int | None = None
+
+
+@frozen
+class ToolCall:
+    """A tool that the agent uses: everything known of it so far.
+
+    Said again with the same `id` whenever more is known; the last word counts.
+    """
+
+    id: str
+    title: str = ""
+    name: str = ""
+    kind: ToolKind = "other"
+    status: ToolStatus = "pending"
+    input: Any = None
+    """What the tool was given, as the agent reports it: any JSON."""
+    locations: tuple[Location, ...] = ()
+    output: str = ""
+    """What came out of it, as text."""
+    exit_code: int | None = None
+
+
+@frozen
+class FileChange:
+    """What became of one file, as whole texts; `None` is a file that does not exist.
+
+    Said again for the same path when the file changes again; `before` of the first counts, and
+    `after` of the last. `None` on both sides with `binary` set: it changed, and is no text.
+    """
+
+    path: str
+    before: str | None
+    after: str | None
+    binary: bool = False
+
+
+@frozen
+class PlanEntry:
+    """One step of a plan."""
+
+    content: str
+    status: Literal["pending", "in_progress", "completed"] = "pending"
+    priority: Literal["high", "medium", "low"] = "medium"
+
+
+@frozen
+class Plan:
+    """The whole plan; it replaces the one said before."""
+
+    entries: tuple[PlanEntry, ...]
+
+
+@frozen
+class Usage:
+    """What the turn has used so far, whole; it replaces what was said before.
+
+    Tokens are counts of this turn; `cost` is of this turn too, in `currency` (ISO 4217).
+    """
+
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+    cached_tokens: int | None = None
+    thought_tokens: int | None = None
+    total_tokens: int | None = None
+    cost: float | None = None
+    currency: str = ""
+    model: str = ""
+
+
+@frozen
+class Notice:
+    """Something the caller should know: a title, a mode, what could not be done as asked."""
+
+    text: str
+    kind: str = "info"
+    data: Metadata = field(factory=dict)
+
+
+@frozen
+class Output:
+    """An artifact of the backend's own making, with the flags of an artifact update."""
+
+    artifact: Artifact
+    append: bool = False
+    last: bool = True
+
+
+Saying = Text | Thought | ToolCall | FileChange | Plan | Usage | Notice | Output
+
+# What an agent asks
+
+
+@frozen
+class Option:
+    """One way to answer a permission."""
+
+    id: str
+    name: str
+    kind: Literal["allow_once", "allow_always", "reject_once", "reject_always"]
+
+
+@frozen
+class Permission:
+    """May the agent do this? `tool` holds everything known of it."""
+
+    tool: ToolCall
+    options: tuple[Option, ...] = ()
+    description: str = ""
+    """Words of the agent's own about it; shown as such."""
+    changes: tuple[FileChange, ...] = ()
+    """What it would do to files."""
+    cwd: str = ""
+    env: Mapping[str, str] = field(factory=dict)
+
+
+@frozen
+class Question:
+    """What does the caller want? `choices` are suggestions; a JSON `schema` asks for data."""
+
+    text: str
+    choices: tuple[str, ...] = ()
+    schema: Metadata | None = None
+
+
+@frozen
+class Credential:
+    """The agent needs to be let in somewhere, out of band. The task is AUTH_REQUIRED meanwhile."""
+
+    text: str
+
+
+Asking = Permission | Question | Credential
+
+
+@frozen
+class Answer:
+    """What the caller said to an `Asking`.
+
+    `allowed` is the verdict on a permission; on anything else it is true. `option` is what the
+    caller picked, by name or by a word of consent (the option of that kind, if there is one).
+    `words` are the caller's own; `data` is what came as data.
+    """
+
+    allowed: bool
+    option: Option | None = None
+    words: str = ""
+    data: Any = None
+
+
+# How a turn can end badly
+
+
+class BackendError(Exception):
+    """The turn did not go well, in a way that the caller is told. `str(error)` is for a person."""
+
+    stop_reason = "error"
+
+    def __init__(self, message: str, *, stop_reason: str = "") -> None:
+        super().__init__(message)
+        if stop_reason:
+            self.stop_reason = stop_reason
+
+
+class AgentFailed(BackendError):
+    """The agent broke, or broke off. The task is FAILED."""
+
+    stop_reason = "crashed"
+
+
+class AgentRefused(BackendError):
+    """The agent will not do it. The task is REJECTED."""
+
+    stop_reason = "refusal"
+
+
+# The port
+
+
+class Turn(Protocol):
+    """One prompt and the work on it, as a backend sees it."""
+
+    task_id: str
+    context_id: str
+    message: Message
+    metadata: Metadata
+    """What came with the request, beside the message."""
+    workspace: Path
+
+    @property
+    def text(self) -> str:
+        """The message's text parts, one below the other."""
+        ...
+
+    def say(self, saying: Saying) -> None:
+        """Tell the caller what the agent does. Never waits; what is said after the end is lost."""
+        ...
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Ask the caller, and wait for the answer as long as it takes.
+
+        Several may ask at once: each is shown in its turn. Cancelling it withdraws the question.
+        """
+        ...
+
+
+@frozen
+class AgentInfo:
+    """What the card says of the agent."""
+
+    name: str
+    description: str
+    version: str = ""
+    skills: tuple[AgentSkill, ...] = ()
+    input_modes: tuple[str, ...] = ("text/plain",)
+    output_modes: tuple[str, ...] = ("text/plain", "text/x-diff", "application/json")
+
+
+class Backend(Protocol):
+    """One kind of agent, ready to work. Several turns may run at once, one per context."""
+
+    @property
+    def info(self) -> AgentInfo: ...
+
+    async def run(self, turn: Turn) -> str | None:
+        """Do the work of one turn and return the agent's own stop reason, if it gave one.
+
+        Returns when the agent is done with the turn. Raises `BackendError` when it ended badly;
+        anything else that it raises is a bug, and fails the task as one. Cancelled when the caller
+        cancels the task: then the agent is told to stop, and `run` ends within a second.
+        """
+        ...
+
+
+class Replying(Protocol):
+    """A backend that may answer a first message with a mere message, without a task."""
+
+    def reply(self, message: Message) -> tuple[Part, ...] | None:
+        """The parts of that message, or `None` to make a task of it. Called once per message."""
+        ...
+
+
+# How a backend is found and opened
+
+
+@frozen
+class Settings:
+    """How a backend is to be opened; each takes what concerns it and refuses what it cannot do."""
+
+    workspace: Path
+    agent: str = ""
+    """The name of a preset."""
+    command: tuple[str, ...] = ()
+    """The agent's command line, in place of a preset."""
+    script: Path | None = None
+    environment: Mapping[str, str] | None = None
+    """The agent's environment; `None` is this process's own."""
+
+
+class BadSettings(ValueError):
+    """A backend cannot be opened as asked. One line: what is wrong, and what would be right."""
+
+
+@frozen
+class BackendKind:
+    """A kind of backend: what the entry point of the group `a2acore.backends` names."""
+
+    name: str
+    summary: str
+    needs: str
+    """What has to be there for it to work, in a few words."""
+    open: Callable[[Settings], AbstractAsyncContextManager[Backend]]
+    """Opens it. Raises `BadSettings` before anything is started."""
+
+
+def find_backends() -> dict[str, BackendKind]:
+    """Every backend that is installed, by name; ours are found by the same door as a stranger's."""
+    kinds = (point.load() for point in entry_points(group="a2acore.backends"))
+    return {kind.name: kind for kind in sorted(kinds, key=lambda kind: kind.name)}
