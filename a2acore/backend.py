@@ -199,8 +199,8 @@ class Answer:
     """What the caller said to an `Asking`.
 
     `allowed` is the verdict on a permission; on anything else it is true. `option` is what the
-    caller picked, by name or by a word of consent (the option of that kind, if there is one).
-    `words` are the caller's own; `data` is what came as data.
+    caller picked by its id; without it, take one of the verdict's kind, one that counts once
+    before one that sticks. `words` are the caller's own; `data` is what came as data.
     """
 
     allowed: bool
@@ -241,12 +241,19 @@ class AgentRefused(BackendError):
 class Turn(Protocol):
     """One prompt and the work on it, as a backend sees it."""
 
-    task_id: str
-    context_id: str
-    message: Message
-    metadata: Metadata
-    """What came with the request, beside the message."""
-    workspace: Path
+    @property
+    def task_id(self) -> str: ...
+    @property
+    def context_id(self) -> str: ...
+    @property
+    def message(self) -> Message: ...
+    @property
+    def workspace(self) -> Path: ...
+
+    @property
+    def metadata(self) -> Metadata:
+        """What came with the request, beside the message."""
+        ...
 
     @property
     def text(self) -> str:

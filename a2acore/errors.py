@@ -7,6 +7,8 @@
     │   ├── MethodNotFound             -32601  no such method or route
     │   ├── InvalidParams              -32602  params do not fit, with the violations
     │   └── InternalError              -32603  our fault
+    │       ├── ServerStopping         -32603  no new work is taken (HTTP 503)
+    │       └── TooBusy                -32603  a bound is reached (HTTP 429)
     ├── TaskNotFound                   -32001
     ├── TaskNotCancelable              -32002
     ├── PushNotificationNotSupported   -32003
@@ -114,6 +116,24 @@ class InternalError(ProtocolError):
     status = status_03 = 500
     grpc = "INTERNAL"
     default = "Internal error"
+
+
+class ServerStopping(InternalError):
+    """The server is about to stop and takes no new work."""
+
+    reason = "UNAVAILABLE"
+    status = status_03 = 503
+    grpc = "UNAVAILABLE"
+    default = "The server is stopping and takes no new tasks"
+
+
+class TooBusy(InternalError):
+    """A bound on how much may wait or run is reached."""
+
+    reason = "RESOURCE_EXHAUSTED"
+    status = status_03 = 429
+    grpc = "RESOURCE_EXHAUSTED"
+    default = "Too much is waiting already; try again later"
 
 
 class TaskNotFound(A2AError):

@@ -1,0 +1,91 @@
+"""One task's ordered record, and its followers.
+
+A follower is a place in the record, not a queue: joining costs nothing, and a slow one holds nobody
+up. The journal keeps a window of the newest events. Who falls out of it is cut off with
+`FellBehind`, and may join again with the whole task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import trio
+from attrs import define, field
+
+from a2acore.lifecycle import PAUSES, TERMINAL
+from a2acore.model import TaskStatusUpdateEvent
+from a2acore.work import Written
+
+WINDOW = 20_000
+"""Events that a follower may fall behind: minutes of the fastest agent, some megabytes at most."""
+
+RESTING = PAUSES | TERMINAL
+"""Where a task stays until somebody else does something, or for good."""
+
+
+class FellBehind(Exception):
+    """A follower was slower than the window is long."""
+
+
+@define(eq=False)
+class Journal:
+    """The events of one task, in the one order that there is."""
+
+    window: int = WINDOW
+    closed: bool = False
+    _first: int = 0
+    _events: list[Written] = field(factory=list)
+    _news: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
+    _rests: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
+
+    def append(self, event: Written) -> None:
+        """Record an event, and wake the followers."""
+        self._events.append(event)
+        if len(self._events) >= 2 * self.window:  # rarely, and half of it, so that it costs nothing
+            del self._events[: self.window]
+            self._first += self.window
+        self._news.unpark_all()
+        if isinstance(event, TaskStatusUpdateEvent) and event.status.state in RESTING:
+            self._rests.unpark_all()
+
+    async def wait_rest(self) -> None:
+        """Wait until the task next pauses, or ends."""
+        await self._rests.park()
+
+    def close(self) -> None:
+        """Nothing more will come."""
+        self.closed = True
+        self._news.unpark_all()
+
+    def follow(self) -> Follower:
+        """Join here: hear everything that is appended from now on.
+
+        Not async, hence no checkpoint: nothing can happen between a snapshot that is taken beside
+        this call and the first event that the follower hears.
+        """
+        return Follower(self, self._first + len(self._events))
+
+
+@define(eq=False)
+class Follower:
+    """A place in a journal."""
+
+    _journal: Journal
+    _at: int
+
+    async def more(self) -> Sequence[Written]:
+        """Wait for news, and take all of it; nothing means that the journal is closed and read.
+
+        Raises:
+            FellBehind: the journal has forgotten what comes next.
+        """
+        journal = self._journal
+        while self._at == journal._first + len(journal._events):
+            if journal.closed:
+                return ()
+            await journal._news.park()
+        if self._at < journal._first:
+            raise FellBehind
+        news = journal._events[self._at - journal._first :]
+        self._at += len(news)
+        return news

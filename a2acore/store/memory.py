@@ -1,0 +1,74 @@
+"""Tasks in memory: gone with the process.
+
+Running tasks are kept as they are. Ended ones are kept as bytes: a hundred thousand of them as
+structs would make the garbage collector stop the server for half a second at a time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from itertools import chain
+
+import msgspec
+from attrs import define, field, frozen
+from msgspec import structs
+
+from a2acore.lifecycle import TERMINAL, Record
+from a2acore.model import Task, TaskState
+from a2acore.store.port import Entry
+
+KEEP = 10_000
+"""Ended tasks that are kept; the oldest go first."""
+
+_encode = msgspec.json.Encoder().encode
+_decode = msgspec.json.Decoder(Task).decode
+
+
+@frozen(eq=False)
+class Ended:
+    """A task that has ended, packed."""
+
+    id: str
+    context_id: str
+    owner: str
+    state: TaskState
+    timestamp: str
+    _packed: bytes
+
+    def task(self, history_length: int | None = None) -> Task:
+        task = _decode(self._packed)
+        if history_length is None or len(task.history) <= history_length:
+            return task
+        return structs.replace(task, history=task.history[len(task.history) - history_length :])
+
+
+@define(eq=False)
+class MemoryStore:
+    """A store that holds nothing after the end of the process."""
+
+    keep: int = KEEP
+    _running: dict[str, Record] = field(factory=dict)
+    _ended: dict[str, Ended] = field(factory=dict)
+
+    def save(self, record: Record, tell: Callable[[], None]) -> None:
+        if record.state in TERMINAL:
+            self._running.pop(record.id, None)
+            self._ended[record.id] = Ended(
+                record.id,
+                record.context_id,
+                record.owner,
+                record.state,
+                record.timestamp,
+                _encode(record.task()),
+            )
+            if len(self._ended) > self.keep:
+                del self._ended[next(iter(self._ended))]
+        else:
+            self._running[record.id] = record
+        tell()
+
+    async def find(self, task_id: str) -> Entry | None:
+        return self._running.get(task_id) or self._ended.get(task_id)
+
+    async def entries(self) -> Iterable[Entry]:
+        return chain(self._running.values(), self._ended.values())

@@ -1,0 +1,124 @@
+"""The nursery that all runs live in: start, answer, cancel, drain.
+
+One run is one child named `task <id>`. A context does one turn at a time; the others wait in its
+line, which is bounded, and are told how many come first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from uuid import uuid4
+
+import trio
+from attrs import define, field
+from msgspec import structs
+
+from a2acore.backend import Backend
+from a2acore.errors import ServerStopping, TooBusy
+from a2acore.lifecycle import Record
+from a2acore.model import Message, Metadata, TaskState, TaskStatus
+from a2acore.run import Run, now
+from a2acore.store import Store
+from a2acore.work import Scribe
+
+LINE = 32
+"""Turns that may wait in one context: more is a caller gone wild, not a conversation."""
+
+
+@define(eq=False)
+class Context:
+    """A conversation: one turn at a time."""
+
+    turn: trio.Lock = field(factory=trio.Lock)
+    runs: int = 0
+    """Turns that work or wait."""
+
+
+@define(eq=False)
+class Supervisor:
+    """All runs, and the contexts that they queue in."""
+
+    backend: Backend
+    store: Store
+    workspace: Path
+    buffered: bool
+    _nursery: trio.Nursery
+    runs: dict[str, Run] = field(factory=dict)
+    _contexts: dict[str, Context] = field(factory=dict)
+    _stopping: bool = False
+
+    def start(self, owner: str, message: Message, metadata: Metadata) -> Run:
+        """Make a task of a message, and set it going.
+
+        Raises:
+            ServerStopping: no new tasks are taken.
+            TooBusy: the line of this context is full.
+        """
+        if self._stopping:
+            raise ServerStopping
+        task_id = str(uuid4())
+        context_id = message.context_id or str(uuid4())
+        context = self._contexts.setdefault(context_id, Context())
+        if context.runs > LINE:
+            raise TooBusy(f"{LINE} turns are waiting in context {context_id}; try again later")
+        context.runs += 1
+        message = _belonging(message, task_id, context_id)
+        record = Record(task_id, context_id, owner, TaskStatus(TaskState.SUBMITTED, None, now()))
+        record.hear(message)
+        scribe = Scribe(task_id, context_id, self.workspace, self.buffered)
+        run = Run(record, message, metadata, self.workspace, scribe, self.store)
+        self.runs[task_id] = run
+        self.store.save(record, _nobody_yet)
+        self._nursery.start_soon(self._live, run, context, name=f"task {task_id}")
+        return run
+
+    async def drain(self, grace: float) -> None:
+        """Take no new tasks, give the running ones `grace` seconds to end, and cancel the rest."""
+        self._stopping = True
+        runs = list(self.runs.values())
+        with trio.move_on_after(grace):
+            for run in runs:
+                await run.ended.wait()
+        for run in runs:
+            run.cancel("The server stopped.")
+        for run in runs:
+            await run.ended.wait()
+
+    async def _live(self, run: Run, context: Context) -> None:
+        try:
+            with run.scope:
+                ahead = context.runs - 1
+                if ahead:
+                    run.wait_in_line(ahead)
+                async with context.turn:
+                    await run.work(self.backend)
+        finally:
+            run.close()
+            del self.runs[run.record.id]
+            context.runs -= 1
+            if not context.runs:
+                del self._contexts[run.record.context_id]
+
+
+def _nobody_yet() -> None:
+    """A new task has no followers to tell."""
+
+
+def _belonging(message: Message, task_id: str, context_id: str) -> Message:
+    return structs.replace(message, task_id=task_id, context_id=context_id)
+
+
+@asynccontextmanager
+async def open_supervisor(
+    backend: Backend, store: Store, workspace: Path, *, buffered: bool = False
+) -> AsyncIterator[Supervisor]:
+    """Supervise runs inside the block; leaving it cancels those that are left."""
+    async with trio.open_nursery() as nursery:
+        supervisor = Supervisor(backend, store, workspace, buffered, nursery)
+        try:
+            yield supervisor
+        finally:
+            with trio.CancelScope(shield=True):
+                await supervisor.drain(0)
