@@ -1,0 +1,95 @@
+"""The echo backend: which steps a turn plays, and how it is opened."""
+
+from __future__ import annotations
+
+from contextlib import AbstractAsyncContextManager, nullcontext
+
+import trio
+from attrs import define, field
+
+from a2abackends.echo import script, words
+from a2abackends.echo.play import Player, parts_of
+from a2abackends.echo.script import Rule
+from a2abackends.echo.steps import Reply
+from a2acore.backend import AgentInfo, Backend, BackendKind, BadSettings, Settings, Turn
+from a2acore.model import AgentSkill, Message, Part
+
+INFO = AgentInfo(
+    name="Echo",
+    description=(
+        "Says the prompt back. Words in the prompt make it do what coding agents do: use tools, "
+        "change files, ask for permission, fail. For trying things out and for tests."
+    ),
+    skills=(
+        AgentSkill(
+            "echo",
+            "Echo",
+            "Says the prompt back, and acts out the words in it.",
+            ("echo", "test"),
+            examples=("hello world", "think plan tool", "sudo edit notes.md", "slow:3"),
+        ),
+    ),
+    input_modes=("text/plain", "application/json", "*/*"),
+)
+
+MOST_CONTEXTS = 10_000
+"""How many contexts are remembered; of more, those that were silent longest are forgotten."""
+
+
+@define(eq=False)
+class Echo:
+    """The agent that needs nothing. Its only memory is how many turns a context has had."""
+
+    rules: tuple[Rule, ...] = ()
+    info: AgentInfo = INFO
+    turns: dict[str, int] = field(factory=dict, init=False)
+
+    async def run(self, turn: Turn) -> str | None:
+        """Play what the script, or else the prompt, asks for."""
+        await trio.lowlevel.checkpoint()
+        text = turn.text
+        number = self.turns.pop(turn.context_id, 0) + 1
+        self.turns[turn.context_id] = number
+        if len(self.turns) > MOST_CONTEXTS:
+            del self.turns[next(iter(self.turns))]
+        rule = self.rule(turn.message, text, number)
+        steps = words.read(text) if rule is None else rule.steps
+        return await Player(turn, text, number).play(steps)
+
+    def reply(self, message: Message) -> tuple[Part, ...] | None:
+        """The mere message that the script has for this one. It does not count as a turn."""
+        text = "\n".join(part.text for part in message.parts if part.text is not None)
+        rule = self.rule(message, text, self.turns.get(message.context_id, 0) + 1)
+        match rule:
+            case Rule(steps=(Reply(parts),)):
+                return parts_of(parts)
+        return None
+
+    def rule(self, message: Message, text: str, number: int) -> Rule | None:
+        """The first rule for a message."""
+        for rule in self.rules:
+            if script.matches(rule.when, message, text, number):
+                return rule
+        return None
+
+
+def open_echo(settings: Settings) -> AbstractAsyncContextManager[Backend]:
+    """Open it: there is nothing to start, but a script may have to be read.
+
+    Raises:
+        BadSettings: an agent was named, or the script is not as it should be.
+    """
+    for given, flag in ((settings.agent, "--agent"), (settings.command, "--agent-command")):
+        if given:
+            raise BadSettings(
+                f"the echo backend takes no {flag}; leave it out, or choose --backend acp"
+            )
+    return nullcontext(Echo(script.load(settings.script) if settings.script else ()))
+
+
+ECHO = BackendKind(
+    name="echo",
+    summary="says the prompt back and acts out its words, or plays a script",
+    needs="nothing",
+    open=open_echo,
+)
