@@ -1,0 +1,1 @@
+"""One program per official client; `tests.kit.sdks` runs them."""

@@ -1,0 +1,95 @@
+// Driver of the official JavaScript SDK's 1.x line. Run by tests/kit/sdks.py alone.
+
+import { randomUUID } from "node:crypto";
+import { fetchFor, main, require, stateWord } from "./driver.mjs";
+
+const { Role, TaskState } = require("@a2a-js/sdk");
+const {
+  ClientFactory,
+  DefaultAgentCardResolver,
+  JsonRpcTransportFactory,
+  RestTransportFactory,
+} = require("@a2a-js/sdk/client");
+
+const TRANSPORTS = { JSONRPC: JsonRpcTransportFactory, "HTTP+JSON": RestTransportFactory };
+
+const textOf = (parts = []) =>
+  parts.map(({ content }) => (content.$case === "text" ? content.value : "")).join("");
+
+const stateOf = (status) => stateWord(TaskState[status.state]);
+
+const artifactOf = ({ name, parts }) => ({ name, text: textOf(parts) });
+
+const taskOf = (task) => ({
+  id: task.id,
+  context: task.contextId,
+  state: stateOf(task.status),
+  artifacts: task.artifacts.map(artifactOf),
+});
+
+function described({ payload }) {
+  const { $case: kind, value } = payload;
+  switch (kind) {
+    case "message":
+      return { kind, task: value.taskId, text: textOf(value.parts) };
+    case "task":
+      return { kind, task: value.id, ...taskOf(value) };
+    case "statusUpdate":
+      return {
+        kind: "status",
+        task: value.taskId,
+        state: stateOf(value.status),
+        text: textOf(value.status.message?.parts),
+      };
+    case "artifactUpdate":
+      return {
+        kind: "artifact",
+        task: value.taskId,
+        ...artifactOf(value.artifact),
+        append: value.append,
+        last: value.lastChunk,
+      };
+  }
+  throw new TypeError(`the SDK yielded ${JSON.stringify(payload)}`);
+}
+
+// A blocking send yields the bare value: a task has a status, a message none.
+const describedResult = (value) =>
+  described({ payload: { $case: "status" in value ? "task" : "message", value } });
+
+const messageOf = (prompt) => ({
+  message: {
+    messageId: randomUUID(),
+    role: Role.ROLE_USER,
+    parts: [{ content: { $case: "text", value: prompt } }],
+  },
+});
+
+async function* describedAll(events) {
+  for await (const event of events) yield described(event);
+}
+
+await main(async (job) => {
+  const fetchImpl = fetchFor(job);
+  const card = await new DefaultAgentCardResolver({ fetchImpl }).resolve(job.url);
+  const transports = [new TRANSPORTS[job.binding]({ fetchImpl })];
+  const client = await new ClientFactory({ transports }).createFromAgentCard(card);
+  return {
+    card: async () => ({
+      name: card.name,
+      version: card.version,
+      streaming: card.capabilities.streaming,
+      skills: card.skills.map((skill) => skill.id),
+      interfaces: card.supportedInterfaces.map((each) => ({
+        url: each.url,
+        binding: each.protocolBinding,
+        version: each.protocolVersion,
+      })),
+    }),
+    send: async (prompt) => describedResult(await client.sendMessage(messageOf(prompt))),
+    stream: (prompt) => describedAll(client.sendMessageStream(messageOf(prompt))),
+    get: async (id) => taskOf(await client.getTask({ id })),
+    cancel: async (id) => taskOf(await client.cancelTask({ id })),
+    subscribe: (id) => describedAll(client.resubscribeTask({ id })),
+  };
+});
