@@ -1,0 +1,139 @@
+"""The official A2A clients of both lines against our server, on both bindings."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+import pytest
+import trio
+
+from a2abackends.echo import ECHO
+from a2acore.backend import Settings
+from a2acore.server import Options, serve
+from tests.kit.sdks import Binding, Sdk
+
+pytestmark = [
+    pytest.mark.sdks,
+    pytest.mark.parametrize("binding", ["JSONRPC", "HTTP+JSON"]),
+]
+
+PATIENCE = 90.0
+"""Seconds for a whole test; a driver gives up by itself after 60."""
+
+
+@asynccontextmanager
+async def echoing(workspace: Path, token: str = "") -> AsyncIterator[str]:
+    """The URL of a server with echo behind it."""
+    options = Options(workspace=workspace, token=token)
+    with trio.fail_after(PATIENCE):
+        async with ECHO.open(Settings(workspace)) as backend, trio.open_nursery() as nursery:
+            bound = await nursery.start(partial(serve, backend, port=0, options=options))
+            yield bound.url
+            nursery.cancel_scope.cancel()
+
+
+async def test_the_card_is_read(official_client: Sdk, binding: Binding, tmp_path: Path) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("card", url, binding)
+    assert seen.error is None
+    assert seen.card is not None
+    assert seen.card["name"] == "Echo"
+    assert seen.card["streaming"] is True
+    assert seen.card["skills"] == ["echo"]
+    bindings = {each["binding"] for each in seen.card["interfaces"]}
+    assert bindings == {"JSONRPC", "HTTP+JSON"}
+    assert {each["url"] for each in seen.card["interfaces"]} == {url}
+
+
+async def test_a_blocking_send_returns_the_finished_task(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("send", url, binding, "hello world")
+    assert seen.error is None
+    [task] = seen.events
+    assert task["kind"] == "task"
+    assert task["state"] == "completed"
+    assert {"name": "response", "text": "echo: hello world"} in task["artifacts"]
+
+
+async def test_a_stream_begins_with_the_task_and_ends_with_its_end(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("stream", url, binding, "hello world")
+    assert seen.error is None
+    assert seen.kinds[0] == "task"
+    assert seen.states == ["submitted", "working", "completed"]
+    assert seen.text() == "echo: hello world"
+    if official_client.line == "0.3":
+        finals = [event["final"] for event in seen.events if event["kind"] == "status"]
+        assert finals == [False, True]
+
+
+async def test_a_task_can_be_fetched_afterwards(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("get", url, binding, "hello world")
+    assert seen.error is None
+    assert seen.task is not None
+    assert seen.task["state"] == "completed"
+    assert {"name": "response", "text": "echo: hello world"} in seen.task["artifacts"]
+
+
+async def test_an_unknown_task_is_refused_as_such(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("get_unknown", url, binding)
+    assert seen.error is not None
+    # The Python 0.3 client knows the HTTP status alone on HTTP+JSON, the others no number.
+    assert seen.error["code"] in (-32001, 404) or "TaskNotFound" in seen.error["type"], seen.error
+
+
+async def test_a_cancel_in_mid_stream_is_heard_on_the_stream(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("cancel", url, binding, "slow:600")
+    assert seen.error is None
+    assert seen.task is not None
+    assert seen.task["state"] == "canceled"
+    assert seen.states[-1] == "canceled"
+
+
+async def test_an_ended_task_cannot_be_cancelled(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("cancel_finished", url, binding, "hello world")
+    assert seen.error is not None
+    refused = seen.error["code"] in (-32002, 409) or "NotCancelable" in seen.error["type"]
+    assert refused, seen.error
+
+
+async def test_who_hung_up_can_subscribe_and_hear_the_rest(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("subscribe", url, binding, "slow:3")
+    assert seen.error is None
+    assert seen.joined[0]["kind"] == "task"
+    assert seen.joined[0]["state"] == "working"
+    assert seen.joined[-1]["state"] == "completed"
+
+
+async def test_a_token_is_wanted_and_taken(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path, token="open-sesame") as url:
+        refused = await official_client.play("send", url, binding, "hello world")
+        seen = await official_client.play("send", url, binding, "hello world", "open-sesame")
+    assert refused.error is not None
+    assert refused.events == []
+    assert seen.error is None
+    assert seen.events[-1]["state"] == "completed"
