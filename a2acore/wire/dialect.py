@@ -35,9 +35,6 @@ class Operation(enum.Enum):
 
 STREAMING = frozenset({Operation.STREAM, Operation.SUBSCRIBE})
 
-RpcId = str | int | float | None
-"""A JSON-RPC request id."""
-
 NOTHING: Mapping[str, str] = {}
 
 

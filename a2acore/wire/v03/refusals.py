@@ -15,7 +15,7 @@ from msgspec import UNSET, Struct, UnsetType
 
 from a2acore import errors, jsonrpc
 from a2acore.errors import A2AError
-from a2acore.wire.dialect import RpcId
+from a2acore.jsonrpc import RpcId
 from a2acore.wire.v10 import refusals as v10
 
 # Writing

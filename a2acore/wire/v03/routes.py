@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from urllib.parse import unquote
 
-from a2acore.wire.dialect import Operation, Route
+from a2acore.wire.dialect import Operation
+from a2acore.wire.paths import Paths, Table
 
 METHODS: Mapping[str, Operation] = {
     "message/send": Operation.SEND,
@@ -24,7 +23,7 @@ METHODS: Mapping[str, Operation] = {
 }
 """JSON-RPC methods. There is none to list tasks."""
 
-ROUTES: Mapping[str, Mapping[str, Operation]] = {
+ROUTES: Table = {
     "/v1/message:send": {"POST": Operation.SEND},
     "/v1/message:stream": {"POST": Operation.STREAM},
     # In the table of section 3.5.6, and defined nowhere.
@@ -45,30 +44,6 @@ ROUTES: Mapping[str, Mapping[str, Operation]] = {
 }
 """HTTP+JSON routes, by path and verb. The first path that fits decides."""
 
-_PATTERNS = [
-    (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", path)), operations)
-    for path, operations in ROUTES.items()
-]
-
-
-def _match(path: str) -> tuple[Mapping[str, Operation], Mapping[str, str]]:
-    for pattern, operations in _PATTERNS:
-        match = pattern.fullmatch(path)
-        if match is not None:
-            try:
-                said = {k: unquote(v, errors="strict") for k, v in match.groupdict().items()}
-            except UnicodeDecodeError:
-                break
-            return operations, said
-    return {}, {}
-
-
-def route(verb: str, path: str) -> Route | None:
-    """The route that a request takes, if there is one. `path` is still percent-encoded."""
-    operations, said = _match(path)
-    return Route(operations[verb], said) if verb in operations else None
-
-
-def verbs(path: str) -> frozenset[str]:
-    """The verbs that a path takes, for a 405; none when there is no such path."""
-    return frozenset(_match(path)[0])
+_PATHS = Paths(ROUTES)
+route = _PATHS.route
+verbs = _PATHS.verbs

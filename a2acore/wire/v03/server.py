@@ -10,8 +10,9 @@ from msgspec import Raw
 
 from a2acore import jsonrpc, model
 from a2acore.errors import A2AError, CapabilityOff
+from a2acore.jsonrpc import RpcId
 from a2acore.wire import reading
-from a2acore.wire.dialect import NOTHING, Operation, RpcId
+from a2acore.wire.dialect import NOTHING, Operation
 from a2acore.wire.v03 import cards, proto, prototypes, refusals, schema, shapes
 from a2acore.wire.v03.checks import wrong
 from a2acore.wire.v03.forms import JSON, NO_LIST, VERSION, in_schema, wrapped

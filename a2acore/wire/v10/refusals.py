@@ -14,7 +14,7 @@ from msgspec import UNSET, Raw, Struct, UnsetType
 
 from a2acore import errors, jsonrpc
 from a2acore.errors import A2AError, InternalError, Violation
-from a2acore.wire.dialect import RpcId
+from a2acore.jsonrpc import RpcId
 
 DOMAIN = "a2a-protocol.org"
 

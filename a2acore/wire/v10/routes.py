@@ -5,15 +5,14 @@ Source: A2A 1.0.1, sections 5.3, 9.4 and 11.3, and the annotations of its proto.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import NamedTuple
-from urllib.parse import unquote
 
 from msgspec import Struct
 
 from a2acore import model
-from a2acore.wire.dialect import Operation, Route
+from a2acore.wire.dialect import Operation
+from a2acore.wire.paths import Paths, Table
 
 VERSION = "1.0"
 
@@ -70,7 +69,7 @@ METHODS: Mapping[str, Operation] = {
 }
 """JSON-RPC methods."""
 
-ROUTES: Mapping[str, dict[str, Operation]] = {
+ROUTES: Table = {
     "/message:send": {"POST": Operation.SEND},
     "/message:stream": {"POST": Operation.STREAM},
     "/tasks": {"GET": Operation.LIST},
@@ -98,33 +97,7 @@ BODIED = frozenset({Operation.SEND, Operation.STREAM, Operation.CANCEL, Operatio
 """The operations that say what they want in the body; all others say it in the query."""
 
 
-_PATTERNS = [
-    (re.compile(re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", tenant + path)), operations)
-    # Without a tenant first: so a tenant cannot be called `tasks`.
-    for tenant in ("", "/{tenant}")
-    for path, operations in ROUTES.items()
-]
-
-
-def _match(path: str) -> tuple[Mapping[str, Operation], Mapping[str, str]]:
-    """The operations at a path by verb, and what the path says."""
-    for pattern, operations in _PATTERNS:
-        match = pattern.fullmatch(path)
-        if match is not None:
-            try:
-                said = {k: unquote(v, errors="strict") for k, v in match.groupdict().items()}
-            except UnicodeDecodeError:
-                break
-            return operations, said
-    return {}, {}
-
-
-def route(verb: str, path: str) -> Route | None:
-    """The route that a request takes, if there is one. `path` is still percent-encoded."""
-    operations, said = _match(path)
-    return Route(operations[verb], said) if verb in operations else None
-
-
-def verbs(path: str) -> frozenset[str]:
-    """The verbs that a path takes, for a 405; none when there is no such path."""
-    return frozenset(_match(path)[0])
+# A tenant comes after all literal paths, and so cannot be called `tasks`.
+_PATHS = Paths(ROUTES, ("/{tenant}",))
+route = _PATHS.route
+verbs = _PATHS.verbs

@@ -10,6 +10,7 @@ from msgspec import Raw, structs
 
 from a2acore import jsonrpc
 from a2acore.errors import A2AError, Violation
+from a2acore.jsonrpc import RpcId
 from a2acore.model import (
     Event,
     ListTasksRequest,
@@ -20,7 +21,7 @@ from a2acore.model import (
     TaskStatusUpdateEvent,
 )
 from a2acore.wire import reading
-from a2acore.wire.dialect import NOTHING, Operation, RpcId
+from a2acore.wire.dialect import NOTHING, Operation
 from a2acore.wire.v10 import refusals
 from a2acore.wire.v10.routes import (
     A2A_JSON,
