@@ -127,7 +127,7 @@ def _permission(asking: Permission, scribe: Scribe) -> tuple[str, Metadata]:
             for change in asking.changes
         ]
         data["changes"] = diffs
-        lines += [_block(diff["diff"]) for diff in diffs]
+        lines += [f"To {visible(each['path'])}:\n{_block(each['diff'])}" for each in diffs]
     lines.append('Answer "allow" to allow it; anything else denies it.')
     lines += [f"{OPTION}{visible(o.id)} = {visible(o.name)} ({o.kind})" for o in asking.options]
     return "\n".join(lines), data
@@ -155,4 +155,4 @@ def _readable(value: Any) -> str:
 
 def _block(text: str) -> str:
     """Lines as lines, each marked, so that nothing in them can pass for a line of ours."""
-    return "\n".join(f"  | {visible(line)}" for line in text.rstrip("\n").split("\n"))
+    return "\n".join(f"  | {visible(line)}" for line in text.removesuffix("\n").split("\n"))

@@ -13,6 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
 
+import msgspec
 import trio
 from attrs import define, field
 
@@ -53,6 +54,8 @@ class Run:
     _store: Store
     journal: Journal = field(factory=Journal)
     scope: trio.CancelScope = field(factory=trio.CancelScope)
+    first: trio.Event = field(factory=trio.Event)
+    """Set when no turn of the context is ahead of this one."""
     ended: trio.Event = field(factory=trio.Event)
     pause: Pause | None = None
     _answered: trio.Event = field(factory=trio.Event)
@@ -78,6 +81,7 @@ class Run:
     def say(self, saying: Saying) -> None:
         if self.record.state in TERMINAL:
             return
+        _check(saying)
         if self.pause is not None:
             self._held.append(lambda: self._say(saying))
         else:
@@ -86,10 +90,12 @@ class Run:
     async def ask(self, asking: Asking) -> Answer:
         async with self._asking:
             pause = Pause(uuid4().hex, asking)
+            question = self.scribe.status(pause.state, now(), pause.message(self.scribe))
+            _check(question)
             self._tell(self.scribe.flush())
             self.pause = pause
             self._answered = trio.Event()
-            self._tell([self.scribe.status(pause.state, now(), pause.message(self.scribe))])
+            self._tell([question])
             try:
                 await self._answered.wait()
             finally:
@@ -150,6 +156,7 @@ class Run:
         self._tell([self.scribe.status(TaskState.WORKING, now())])
         try:
             stop_reason = await backend.run(self)
+            _check(stop_reason)
         except BaseExceptionGroup as group:
             cancelled, rest = group.split(trio.Cancelled)
             if rest is not None:
@@ -172,17 +179,18 @@ class Run:
     def _fail(self, error: BaseException) -> None:
         """End the task as what went wrong says, however many nurseries have wrapped it."""
         leaves = _leaves(error)
-        told = next((leaf for leaf in leaves if isinstance(leaf, BackendError)), None)
-        if told is not None:
-            refused = isinstance(told, AgentRefused)
-            state = TaskState.REJECTED if refused else TaskState.FAILED
-            self._end(state, str(told), told.stop_reason, "failed")
-            return
         if not all(isinstance(leaf, Exception) for leaf in leaves):
             raise error
-        log.error("task %s: the backend broke", self.record.id, exc_info=error)
-        text = f"Internal error ({type(leaves[0]).__name__})"
-        self._end(TaskState.FAILED, text, "error", "failed")
+        bugs = [leaf for leaf in leaves if not isinstance(leaf, BackendError)]
+        if bugs:
+            log.error("task %s: the backend broke", self.record.id, exc_info=error)
+        told = next((leaf for leaf in leaves if isinstance(leaf, BackendError)), None)
+        if told is None:
+            text = f"Internal error ({type(bugs[0]).__name__})"
+            self._end(TaskState.FAILED, text, "error", "failed")
+        else:
+            state = TaskState.REJECTED if isinstance(told, AgentRefused) else TaskState.FAILED
+            self._end(state, _sayable(str(told)), _sayable(told.stop_reason), "failed")
 
     def _end(self, state: TaskState, text: str, stop_reason: str, fate: ToolStatus) -> None:
         if self.scope.cancel_called and state is not TaskState.CANCELED:
@@ -209,6 +217,19 @@ class Run:
         for event in events:
             self.record.apply(event)
             self._store.save(self.record, lambda event=event: self.journal.append(event))  # type: ignore[misc]
+
+
+def _check(said: object) -> None:
+    """Raise where the backend says it what nobody could be told, and not when the task is stored.
+
+    A lone surrogate, say, or an object that is no JSON.
+    """
+    msgspec.json.encode(said)
+
+
+def _sayable(text: str) -> str:
+    """Last words, whatever is in them."""
+    return text.encode(errors="replace").decode()
 
 
 def _leaves(error: BaseException) -> list[BaseException]:

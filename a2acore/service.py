@@ -26,7 +26,7 @@ from a2acore.errors import (
     UnsupportedOperation,
     Violation,
 )
-from a2acore.journal import Follower
+from a2acore.journal import RESTING, Follower
 from a2acore.lifecycle import TERMINAL
 from a2acore.model import (
     AgentCard,
@@ -86,7 +86,7 @@ class Service:
         begun = await self._begin(caller, request)
         if isinstance(begun, Message):
             return begun
-        if not configuration.return_immediately:
+        if not configuration.return_immediately and begun.record.state not in RESTING:
             await begun.journal.wait_rest()
         return begun.record.task(configuration.history_length)
 

@@ -29,11 +29,19 @@ LINE = 32
 
 @define(eq=False)
 class Context:
-    """A conversation: one turn at a time."""
+    """A conversation: one turn at a time, in the order in which they came."""
 
-    turn: trio.Lock = field(factory=trio.Lock)
-    runs: int = 0
-    """Turns that work or wait."""
+    line: list[Run] = field(factory=list)
+    """The turn that works, and behind it those that wait."""
+
+    def join(self, run: Run) -> None:
+        self.line.append(run)
+        self.line[0].first.set()
+
+    def leave(self, run: Run) -> None:
+        self.line.remove(run)
+        if self.line:
+            self.line[0].first.set()
 
 
 @define(eq=False)
@@ -61,16 +69,19 @@ class Supervisor:
         task_id = str(uuid4())
         context_id = message.context_id or str(uuid4())
         context = self._contexts.setdefault(context_id, Context())
-        if context.runs > LINE:
+        ahead = len(context.line)
+        if ahead > LINE:
             raise TooBusy(f"{LINE} turns are waiting in context {context_id}; try again later")
-        context.runs += 1
         message = _belonging(message, task_id, context_id)
         record = Record(task_id, context_id, owner, TaskStatus(TaskState.SUBMITTED, None, now()))
         record.hear(message)
         scribe = Scribe(task_id, context_id, self.workspace, self.buffered)
         run = Run(record, message, metadata, self.workspace, scribe, self.store)
         self.runs[task_id] = run
+        context.join(run)  # here, because trio may start the children in any order
         self.store.save(record, _nobody_yet)
+        if ahead:
+            run.wait_in_line(ahead)
         self._nursery.start_soon(self._live, run, context, name=f"task {task_id}")
         return run
 
@@ -89,17 +100,14 @@ class Supervisor:
     async def _live(self, run: Run, context: Context) -> None:
         try:
             with run.scope:
-                ahead = context.runs - 1
-                if ahead:
-                    run.wait_in_line(ahead)
-                async with context.turn:
-                    await run.work(self.backend)
+                await run.first.wait()
+                await run.work(self.backend)
         finally:
-            run.close()
             del self.runs[run.record.id]
-            context.runs -= 1
-            if not context.runs:
+            context.leave(run)
+            if not context.line:
                 del self._contexts[run.record.context_id]
+            run.close()
 
 
 def _nobody_yet() -> None:

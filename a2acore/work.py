@@ -8,6 +8,8 @@ data part below it, under our extension (`docs/extension.md`). Pure: it is told 
 from __future__ import annotations
 
 import difflib
+import os.path
+import re
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -84,7 +86,7 @@ class Scribe:
                 self.usage = saying
                 return []
             case Notice(text, kind, data):
-                message = self.message(text, {"kind": "notice", "notice": kind, **data})
+                message = self.message(text, {**data, "kind": "notice", "notice": kind})
                 return [self.status(TaskState.WORKING, now, message)]
             case Output(artifact, append, last):
                 return [self._artifact(artifact, append=append, last=last)]
@@ -147,12 +149,15 @@ class Scribe:
 
     def relative(self, path: str) -> str:
         """A path as the caller knows it: below the workspace, or absolute when it is not there."""
+        whole = os.path.normpath(Path(self.workspace, path))  # one file, one name
         try:
-            return str(Path(self.workspace, path).relative_to(self.workspace))
+            return str(Path(whole).relative_to(self.workspace))
         except ValueError:
-            return path
+            return whole
 
     def _flow(self, name: str, text: str) -> list[Written]:
+        if not text:
+            return []
         begun = self._flowing.get(name)
         if begun is None:
             artifact = Artifact(
@@ -270,10 +275,17 @@ def excerpt(text: str) -> str:
 
 
 def unified(path: str, change: FileChange) -> str:
-    """A unified diff that `git apply` takes; a binary file is only named."""
-    old = "/dev/null" if change.before is None and not change.binary else f"a/{path}"
-    new = "/dev/null" if change.after is None and not change.binary else f"b/{path}"
-    head = f"diff --git a/{path} b/{path}\n"
+    """A unified diff that `git apply` takes; a binary file is only named.
+
+    Nothing when the file is again as it was.
+    """
+    if change.before == change.after and not change.binary:
+        return ""
+    a, b = _quoted(f"a/{path}"), _quoted(f"b/{path}")
+    head = f"diff --git {a} {b}\n"
+    tab = "\t" if " " in path else ""  # ends the name, for a `patch` that expects a date there
+    old = "/dev/null" if change.before is None and not change.binary else f"{a}{tab}"
+    new = "/dev/null" if change.after is None and not change.binary else f"{b}{tab}"
     if change.binary:
         return f"{head}Binary files {old} and {new} differ\n"
     if change.before is None:
@@ -286,6 +298,12 @@ def unified(path: str, change: FileChange) -> str:
     return head + "".join(
         line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
     )
+
+
+def _quoted(name: str) -> str:
+    """A name as git writes it in a diff: quoted, if it holds what a line of it could not."""
+    escaped = re.sub(r'[\x00-\x1f\x7f"\\]', lambda found: f"\\{ord(found[0]):03o}", name)
+    return name if escaped == name else f'"{escaped}"'
 
 
 def _lines(text: str) -> list[str]:

@@ -1,0 +1,316 @@
+"""One client's connection: hypercorn's HTTP/1.1 on a socket that we watch over ourselves.
+
+Hypercorn 0.18 parses requests and makes ASGI of them (its `H11Protocol`); its trio transport is
+replaced by `Connection`, because there an error in one connection ends the whole server, a client
+that does not read is waited for without end, and an app that cancels itself on `http.disconnect`
+(quart-trio does) cancels hypercorn's own closing. It uses names that hypercorn does not promise,
+so the release is pinned, and `tests/test_serve.py` holds the pin.
+
+Rules in here:
+
+1. Every wait for the client is bounded (`Patience`), but for one: a request that is being answered
+   may stay silent for ever. Heartbeats and limits on streams are the app's.
+2. Nothing is shielded: cancelling is always prompt. A write that was cut leaves half a message, so
+   it ends the connection.
+3. One task reads, from the first byte to the last, and it alone closes the socket. To end the
+   connection is to cancel `_reading`; that never waits, so anybody may do it anywhere.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from math import inf
+from typing import Any, cast
+
+import h11
+import trio
+from attrs import frozen
+from hypercorn.config import Config
+from hypercorn.events import Closed, Event, RawData, Updated
+from hypercorn.protocol.h11 import H11Protocol
+from hypercorn.trio.worker_context import EventWrapper, WorkerContext
+from hypercorn.typing import ConnectionState, H11SendableEvent
+from hypercorn.utils import parse_socket_addr
+
+from a2acore.asgi import ASGIApp, ClientGone, Message, Receive, Scope
+from a2acore.refusal import Refusal
+
+READ = 64 * 1024
+"""Bytes asked of the socket at once."""
+
+AHEAD = 64 * 1024
+"""Bytes of later requests that we take in while one is being answered. Beyond it we do not read,
+and so do not see the client leave, until a write fails."""
+
+INBOX = 10
+"""Pieces of a request's body (each of `READ` bytes or a little more) that wait for the app."""
+
+# Where a client's side of a request can stand when it still may have something to send.
+UNREAD = frozenset({h11.SEND_BODY, h11.ERROR})
+
+REASONS = {
+    400: "This is not a request of HTTP/1.1",
+    431: "The head of the request is too large",
+    501: "This Transfer-Encoding is not supported",
+    505: "HTTP/1.1 is spoken here, and nothing else",
+}
+
+logger = logging.getLogger("a2acore.serve")
+
+
+@frozen
+class Patience:
+    """How long a client may keep us waiting, in seconds."""
+
+    head: float = 5.0
+    """From the first byte of a request (or the start of the connection) to the end of its head."""
+    keep_alive: float = 75.0
+    """Between requests. Longer than the common proxies and clients keep an idle connection, so
+    that they close it, not we, just as the next request is on its way."""
+    write: float = 30.0
+    """For one write. Who does not read for so long is not there."""
+    linger: float = 2.0
+    """For a client that is still sending to read why it was refused."""
+
+
+class Connection:
+    """Serves one client on `stream`, until either side ends it."""
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        stream: trio.SocketStream,
+        *,
+        config: Config,
+        context: WorkerContext,
+        state: dict[str, Any],
+        patience: Patience,
+    ) -> None:
+        self._app = app
+        self._stream = stream
+        self._config = config
+        self._context = context
+        self._state = state
+        self._patience = patience
+        self._idle = True
+        self._broken = False
+        self._reading = trio.CancelScope()
+        self._writing = trio.Lock()
+        self._apps: trio.Nursery
+        self._protocol: Http1
+
+    async def serve(self) -> None:
+        """Returns when the socket is closed and the app has finished with its requests."""
+        sock = self._stream.socket
+        try:
+            client = parse_socket_addr(sock.family, sock.getpeername())
+            server = parse_socket_addr(sock.family, sock.getsockname())
+        except OSError:
+            return  # gone before we looked
+        self._protocol = Http1(
+            cast("Any", self._app),  # hypercorn only hands it back to `spawn_app`
+            self._config,
+            self._context,
+            cast("Any", self),
+            ConnectionState(self._state),
+            False,
+            client,
+            server,
+            self._obey,
+        )
+        self._protocol.connection = Parser(
+            h11.SERVER, max_incomplete_event_size=self._config.h11_max_incomplete_size
+        )
+        self._protocol.can_read = ReadOn(self._read_ahead)
+        async with trio.open_nursery() as self._apps:
+            with self._reading, suppress(trio.BrokenResourceError, ClientGone):
+                await self._read()
+            await self._protocol.handle(Closed())
+            await self._linger()
+            await self._stream.aclose()
+
+    def close_if_idle(self) -> None:
+        """End the connection, unless a request is being answered."""
+        if self._idle:
+            self._reading.cancel()
+
+    async def _read(self) -> None:
+        self._reading.deadline = trio.current_time() + self._patience.head
+        while data := await self._stream.receive_some(READ):
+            await self._protocol.handle(RawData(bytes(data)))
+            if self._idle and self._protocol.connection.trailing_data[0]:  # half a head
+                head = trio.current_time() + self._patience.head
+                self._reading.deadline = min(self._reading.deadline, head)
+
+    async def _read_ahead(self) -> None:
+        """Keep reading while the next request has to wait, to notice that the client leaves."""
+        ahead = 0
+        while ahead < AHEAD:
+            data = await self._stream.receive_some(READ)
+            if not data:
+                raise ClientGone("The client left")
+            self._protocol.connection.receive_data(bytes(data))
+            ahead += len(data)
+        await trio.sleep_forever()
+
+    async def _linger(self) -> None:
+        """Let the last answer arrive at a client that is still sending.
+
+        "If a server performs an immediate close of a TCP connection, there is a significant risk
+        that the client will not be able to read the last HTTP response." (RFC 9112, 9.6)
+        """
+        if self._broken or self._protocol.connection.their_state not in UNREAD:
+            return
+        gone = (trio.BrokenResourceError, trio.BusyResourceError)
+        with trio.move_on_after(self._patience.linger), suppress(*gone):
+            await self._stream.send_eof()
+            while await self._stream.receive_some(READ):
+                pass
+
+    async def _obey(self, event: Event) -> None:
+        """Do with the socket what the protocol wants."""
+        if isinstance(event, RawData):
+            await self._write(event.data)
+        elif isinstance(event, Closed):
+            self._reading.cancel()
+        elif isinstance(event, Updated):
+            self._idle = event.idle
+            idle_end = trio.current_time() + self._patience.keep_alive
+            self._reading.deadline = idle_end if event.idle else inf
+
+    async def _write(self, data: bytes) -> None:
+        if not data:
+            return  # h11 has nothing to add at the end of a counted body
+        whole = False
+        try:
+            with trio.fail_after(self._patience.write):
+                async with self._writing:  # "100 Continue" comes from the reading task
+                    await self._stream.send_all(data)
+            whole = True
+        except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
+            raise ClientGone("The client left") from exc
+        except trio.TooSlowError as exc:
+            raise ClientGone(f"The client read nothing for {self._patience.write:g} s") from exc
+        finally:
+            if not whole:
+                self._broken = True
+                self._reading.cancel()
+
+    async def spawn_app(
+        self,
+        app: object,
+        config: Config,
+        scope: Scope,
+        send: Callable[[Message | None], Awaitable[None]],
+    ) -> Callable[[Message], Awaitable[None]]:
+        """Hypercorn's task group: call the app for one request; returns how to tell it things."""
+        inbox, outbox = trio.open_memory_channel[Message](INBOX)
+
+        async def put(event: Message) -> None:
+            if event["type"] == "http.disconnect":
+                inbox.close()  # never waits, however far the app is behind
+                return
+            with suppress(trio.ClosedResourceError):
+                await inbox.send(event)
+
+        async def receive() -> Message:
+            try:
+                return await outbox.receive()
+            except trio.EndOfChannel:
+                return {"type": "http.disconnect"}
+
+        self._apps.start_soon(self._answer, scope, receive, send)
+        return put
+
+    async def _answer(
+        self,
+        scope: Scope,
+        receive: Receive,
+        send: Callable[[Message | None], Awaitable[None]],
+    ) -> None:
+        try:
+            await self._app(scope, receive, send)
+        except* ClientGone:
+            pass
+        except* Exception as failed:
+            logger.error("%s %s failed", scope["method"], scope["path"], exc_info=failed)
+        with suppress(ClientGone):
+            await send(None)  # hypercorn ends what the app left open: answers 500, or closes
+
+
+class Http1(H11Protocol):
+    """Hypercorn's HTTP/1.1 without the doors to other protocols, refusing in JSON."""
+
+    async def _check_protocol(self, event: h11.Request) -> None:
+        """Here hypercorn would turn to HTTP/2."""
+
+    async def _create_stream(self, request: h11.Request) -> None:
+        if not request.http_version.startswith(b"1."):  # the preface of HTTP/2 looks like this
+            await self._send_error_response(505)
+            await self.send(Closed())
+            return
+        # "A server MAY ignore a received Upgrade header field" (RFC 9110, 7.8)
+        headers = [(name, value) for name, value in request.headers if name != b"upgrade"]
+        if len(headers) < len(request.headers):
+            request = h11.Request(
+                method=request.method,
+                target=request.target,
+                headers=headers,
+                http_version=request.http_version,
+            )
+        await super()._create_stream(request)
+
+    async def _send_error_response(self, status_code: int) -> None:
+        refusal = Refusal(status_code, REASONS.get(status_code, REASONS[400]))
+        headers = [*refusal.headers(close=True), *self.config.response_headers("h11")]
+        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        with suppress(h11.LocalProtocolError):  # an answer to HEAD has no body
+            await self._send_h11_event(h11.Data(data=refusal.body()))
+            await self._send_h11_event(h11.EndOfMessage())
+
+    async def _send_h11_event(self, event: H11SendableEvent) -> None:
+        """Like hypercorn's, which drops without a word what an app sends after the client's request
+        broke: an app that never waits would then run for ever, and nobody else.
+        """
+        try:
+            data = self.connection.send(event)
+        except h11.LocalProtocolError as exc:
+            if self.connection.their_state is h11.ERROR:
+                raise ClientGone("The request broke") from exc
+            raise
+        await self.send(RawData(data))
+
+
+class Parser(h11.Connection):
+    """h11, not offended by what follows a connection's last request.
+
+    By itself it calls that an error, hypercorn closes at once, and the last answer is lost.
+
+    "[A server] MUST NOT process any further requests received on that connection." (RFC 9112, 9.6)
+    """
+
+    def next_event(self) -> h11.Event | type[h11.NEED_DATA] | type[h11.PAUSED]:
+        if self.their_state is h11.MUST_CLOSE and self.trailing_data[0]:
+            return h11.PAUSED
+        return super().next_event()
+
+
+class ReadOn(EventWrapper):
+    """Hypercorn's "the next request may be read": who waits for it reads ahead meanwhile."""
+
+    def __init__(self, read_ahead: Callable[[], Awaitable[None]]) -> None:
+        super().__init__()
+        self._read_ahead = read_ahead
+        self._ahead = trio.CancelScope()
+
+    async def clear(self) -> None:
+        self._ahead = trio.CancelScope()
+
+    async def wait(self) -> None:
+        with self._ahead:
+            await self._read_ahead()
+
+    async def set(self) -> None:
+        self._ahead.cancel()
