@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import cast
 from urllib.parse import urlsplit
 
 import trio
@@ -129,7 +130,7 @@ async def serve(
             port=port,
             shutdown=shutdown,
             drain=partial(app.supervisor.drain, grace),
-            task_status=_Announcing(app, task_status),
+            task_status=cast("trio.TaskStatus[Bound]", _Announcing(app, task_status)),
         )
 
 

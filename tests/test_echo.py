@@ -12,13 +12,13 @@ from typing import Any, get_args
 import msgspec
 import pytest
 import trio
+from attrs import define, field
+from trio.testing import MockClock
+
 from a2abackends.echo import ECHO
 from a2abackends.echo.agent import MOST_CONTEXTS
 from a2abackends.echo.steps import Reply, Step
 from a2abackends.echo.words import WORDS
-from attrs import define, field
-from trio.testing import MockClock
-
 from a2acore.backend import (
     AgentFailed,
     AgentRefused,

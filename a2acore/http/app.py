@@ -175,9 +175,9 @@ class App:
                 await send(piece(b": still here\n\n"))
                 continue
             frames = []
-            for event in events:
-                ends = isinstance(event, TaskStatusUpdateEvent) and event.status.state in stops
-                frames.append(sse.encode(frame(event, final=ends)))
+            for news in events:
+                ends = isinstance(news, TaskStatusUpdateEvent) and news.status.state in stops
+                frames.append(sse.encode(frame(news, final=ends)))
                 if ends:
                     break
             ends = ends or not events

@@ -10,24 +10,9 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
 
+from a2abackends.presets import PRESETS
 from tests.kit.cache import npm_package
-
-
-class Pin(NamedTuple):
-    """An npm package and the version that the tests are about."""
-
-    package: str
-    version: str
-
-
-PINS: Mapping[str, Pin] = {
-    "claude": Pin("@agentclientprotocol/claude-agent-acp", "0.100.0"),
-    "codex": Pin("@agentclientprotocol/codex-acp", "2.6.0"),
-    "gemini": Pin("@google/gemini-cli", "0.61.0"),
-    "opencode": Pin("opencode-ai", "1.18.33"),
-}
 
 
 @dataclass(frozen=True)
@@ -56,7 +41,7 @@ class Agent:
         Raises:
             Missing: there is no npm, or it cannot install.
         """
-        pin = PINS[self.name]
+        pin = PRESETS[self.name]
         program, *arguments = self.program
         prefix = npm_package(pin.package, pin.version)
         return [str(prefix / "node_modules/.bin" / program), *arguments]
