@@ -25,7 +25,7 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any, Literal, Protocol
+from typing import Any, Literal, NoReturn, Protocol
 
 from attrs import field, frozen
 
@@ -342,6 +342,28 @@ class BackendKind:
 
 
 def find_backends() -> dict[str, BackendKind]:
-    """Every backend that is installed, by name; ours are found by the same door as a stranger's."""
-    kinds = (point.load() for point in entry_points(group="a2acore.backends"))
-    return {kind.name: kind for kind in sorted(kinds, key=lambda kind: kind.name)}
+    """Every backend that is installed, by name; ours are found by the same door as a stranger's.
+
+    One that cannot be loaded is there all the same: its summary says why, and opening it raises
+    `BadSettings`. It never takes the name of one that can.
+    """
+    whole: dict[str, BackendKind] = {}
+    broken: dict[str, BackendKind] = {}
+    for point in entry_points(group="a2acore.backends"):
+        try:
+            kind = point.load()
+            if not isinstance(kind, BackendKind):
+                raise TypeError(f"{point.value} is no BackendKind")
+            whole[kind.name] = kind
+        except Exception as error:  # a stranger's module may raise anything
+            broken[point.name] = _broken(point.name, error)
+    return dict(sorted((broken | whole).items()))
+
+
+def _broken(name: str, error: Exception) -> BackendKind:
+    why = " ".join(f"{type(error).__name__}: {error}".split())
+
+    def refuse(settings: Settings) -> NoReturn:
+        raise BadSettings(f"the backend {name} cannot be loaded ({why}); repair its package")
+
+    return BackendKind(name, f"cannot be loaded: {why}", "its package repaired", refuse)

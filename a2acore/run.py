@@ -206,7 +206,7 @@ class Run:
         self.pause = None
         if not self.scope.cancel_called:
             self._tell([self.scribe.status(TaskState.WORKING, now())])
-            self._release()
+        self._release()
 
     def _release(self) -> None:
         held, self._held = self._held, []

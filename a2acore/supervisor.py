@@ -123,10 +123,15 @@ async def open_supervisor(
     backend: Backend, store: Store, workspace: Path, *, buffered: bool = False
 ) -> AsyncIterator[Supervisor]:
     """Supervise runs inside the block; leaving it cancels those that are left."""
+    failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         supervisor = Supervisor(backend, store, workspace, buffered, nursery)
         try:
             yield supervisor
+        except Exception as error:
+            failure = error
         finally:
             with trio.CancelScope(shield=True):
                 await supervisor.drain(0)
+    if failure is not None:
+        raise failure  # out here, where the nursery does not wrap it
