@@ -5,8 +5,11 @@ from __future__ import annotations
 import hashlib
 from datetime import UTC, datetime
 from email.utils import format_datetime, parsedate_to_datetime
+from importlib.metadata import version
+from pathlib import Path
 
 from attrs import field, frozen
+from msgspec import structs
 
 from a2acore.backend import AgentInfo
 from a2acore.lifecycle import EXTENSION
@@ -27,27 +30,41 @@ MAX_AGE = 300
 """Seconds that a card may be cached: a restart with another agent is seen soon enough."""
 
 
-def describe(info: AgentInfo, url: str, *, bearer: bool) -> AgentCard:
-    """The card of an agent that is served at `url` on both lines and both bindings."""
+def describe(
+    info: AgentInfo,
+    url: str,
+    *,
+    bearer: bool,
+    push: bool,
+    require_extension: bool = False,
+    tenant: str = "",
+) -> AgentCard:
+    """The card of an agent that is served at `url` on both lines and both bindings.
+
+    Line 0.3 has no tenants, and its callers name none.
+    """
     return AgentCard(
         name=info.name,
         description=info.description,
         supported_interfaces=tuple(
-            AgentInterface(url, binding, version)
+            AgentInterface(url, binding, version, tenant if version == "1.0" else "")
             for version in ("1.0", "0.3")
             for binding in ("JSONRPC", "HTTP+JSON")
         ),
-        version=info.version or "0",
+        # An agent may not tell its version before it is started.
+        version=info.version or f"a2acode {version('a2acore')}",
         capabilities=AgentCapabilities(
             streaming=True,
-            push_notifications=False,
+            push_notifications=push,
             extensions=(
                 AgentExtension(
                     EXTENSION,
                     "Tool calls, permissions, questions, plans, diffs and usage as data",
+                    require_extension,
                 ),
             ),
-            extended_agent_card=False,
+            # Whoever has a credential may know more.
+            extended_agent_card=bearer,
         ),
         default_input_modes=info.input_modes,
         default_output_modes=info.output_modes,
@@ -58,6 +75,15 @@ def describe(info: AgentInfo, url: str, *, bearer: bool) -> AgentCard:
         if bearer
         else {},
         security_requirements=(SecurityRequirement({"bearer": StringList()}),) if bearer else (),
+    )
+
+
+def extend(card: AgentCard, workspace: Path) -> AgentCard:
+    """The card for callers with a credential: it tells where the agent works."""
+    return structs.replace(
+        card,
+        description=f"{card.description} It works in {workspace}.",
+        version=f"{card.version}+extended",
     )
 
 

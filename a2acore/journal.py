@@ -63,7 +63,19 @@ class Journal:
         Not async, hence no checkpoint: nothing can happen between a snapshot that is taken beside
         this call and the first event that the follower hears.
         """
-        return Follower(self, self._first + len(self._events))
+        return Follower(self, self._end)
+
+    def follow_after(self, number: int) -> Follower | None:
+        """Join behind an event, the first one being number 1; nothing if that cannot be done."""
+        return Follower(self, number) if self._first <= number <= self._end else None
+
+    def follow_from_start(self) -> Follower:
+        """Join as if it had been before the first event."""
+        return Follower(self, 0)
+
+    @property
+    def _end(self) -> int:
+        return self._first + len(self._events)
 
 
 @define(eq=False)
@@ -73,6 +85,11 @@ class Follower:
     _journal: Journal
     _at: int
 
+    @property
+    def number(self) -> int:
+        """The number of the event that was heard last."""
+        return self._at
+
     async def more(self) -> Sequence[Written]:
         """Wait for news, and take all of it; nothing means that the journal is closed and read.
 
@@ -80,7 +97,7 @@ class Follower:
             FellBehind: the journal has forgotten what comes next.
         """
         journal = self._journal
-        while self._at == journal._first + len(journal._events):
+        while self._at == journal._end:
             if journal.closed:
                 return ()
             await journal._news.park()
@@ -89,3 +106,7 @@ class Follower:
         news = journal._events[self._at - journal._first :]
         self._at += len(news)
         return news
+
+    def skip(self) -> None:
+        """Go on from here, as one who joins now; for the same reason not async."""
+        self._at = self._journal._end

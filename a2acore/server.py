@@ -8,23 +8,25 @@ from __future__ import annotations
 
 import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
 from pathlib import Path
-from typing import cast
-from urllib.parse import urlsplit
+from typing import AnyStr, cast
+from urllib.parse import quote, urlsplit
 
 import trio
-from attrs import define, frozen
+from attrs import define, field, frozen
 
 from a2acore.asgi import ASGIApp, Receive, Scope, Send
 from a2acore.backend import Backend
-from a2acore.cards import Cards, describe
-from a2acore.http import PUBLIC, App, pages
+from a2acore.cards import Cards, describe, extend
+from a2acore.http import PUBLIC, App, Extensions, pages
 from a2acore.listener import Bound, listen
 from a2acore.middleware.bearer import Bearer
 from a2acore.middleware.guard import Guard
 from a2acore.negotiation import Form
+from a2acore.push import Courier, open_courier
+from a2acore.push import Guard as WebhookGuard
 from a2acore.service import Service
 from a2acore.store import MemoryStore, Store
 from a2acore.supervisor import Supervisor, open_supervisor
@@ -45,7 +47,7 @@ class Options:
     """Where the agent works."""
     public_url: str = ""
     """Where callers reach the server, if not at the address that it binds."""
-    token: str = ""
+    token: str = field(default="", repr=False)
     """The bearer token that callers must show; empty lets everybody in."""
     card_default: Form = "merged"
     """The form of the card for callers that name no version."""
@@ -53,6 +55,17 @@ class Options:
     """Take a method of line 1.0 without its version header for what it is."""
     buffered: bool = False
     """Send each answer whole, instead of as it comes."""
+    tenant: str = ""
+    """The name that line 1.0 routes by, on an address that several agents share."""
+    require_extension: bool = False
+    """Take messages only from callers that name our extension."""
+    dedupe_message_id: bool = False
+    """Take a message for sent already when the same caller has sent one with its id before. Off,
+    because clients in the field use an id twice."""
+    push: bool = True
+    """Post to the webhooks that callers register."""
+    webhook_allow_private: bool = False
+    """Let webhooks lead to this machine and its network: everybody who may call can post there."""
 
 
 @define(eq=False)
@@ -60,20 +73,34 @@ class Application:
     """The ASGI app of one backend."""
 
     supervisor: Supervisor
+    _courier: Courier | None
     _options: Options
     _app: ASGIApp | None = None
 
     def announce(self, url: str) -> None:
         """Say on the card that callers find us at `url`. Requests are served from then on."""
         options = self._options
-        service = Service(self.supervisor, self.supervisor.store)
         card = describe(
             self.supervisor.backend.info,
             (options.public_url or url).rstrip("/"),
             bearer=bool(options.token),
+            push=options.push,
+            require_extension=options.require_extension,
+            tenant=options.tenant,
+        )
+        service = Service(
+            self.supervisor,
+            self.supervisor.store,
+            self._courier,
+            extend(card, self.supervisor.workspace) if options.token else None,
+            options.dedupe_message_id,
         )
         app: ASGIApp = App(
-            service, pages(Cards(card), options.card_default), options.lenient_version
+            service,
+            pages(Cards(card), options.card_default),
+            Extensions.of(card),
+            options.tenant,
+            options.lenient_version,
         )
         if options.token:
             app = Bearer(app, options.token, PUBLIC)
@@ -81,7 +108,7 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._app is not None, "announce a URL before serving"
-        await self._app(scope, receive, send)
+        await self._app(_at_root(scope), receive, send)
 
 
 @asynccontextmanager
@@ -95,11 +122,20 @@ async def open_app(
     workspace = options.workspace.resolve()
     if store is None:
         store = MemoryStore()
-    async with open_supervisor(backend, store, workspace, buffered=options.buffered) as supervisor:
-        application = Application(supervisor, options)
+    async with (
+        _open_courier(options, store) as courier,
+        open_supervisor(backend, store, workspace, buffered=options.buffered) as supervisor,
+    ):
+        application = Application(supervisor, courier, options)
         if url or options.public_url:
             application.announce(url)
         yield application
+
+
+def _open_courier(options: Options, store: Store) -> AbstractAsyncContextManager[Courier | None]:
+    if not options.push:
+        return nullcontext()
+    return open_courier(store, guard=WebhookGuard(options.webhook_allow_private))
 
 
 async def serve(
@@ -132,6 +168,25 @@ async def serve(
             drain=partial(app.supervisor.drain, grace),
             task_status=cast("trio.TaskStatus[Bound]", _Announcing(app, task_status)),
         )
+
+
+def _at_root(scope: Scope) -> Scope:
+    """The scope as it would be if the app were not mounted: inside, paths are looked at whole.
+
+    A mount tells where it is in `root_path`. The paths begin with it (ASGI 2.4), or `path` has lost
+    it already: routers differ.
+    """
+    root = scope.get("root_path", "").rstrip("/")
+    if scope["type"] != "http" or not root:
+        return scope
+    path = _below(root, scope["path"])
+    raw_path = _below(quote(root).encode(), scope.get("raw_path") or b"")
+    return {**scope, "root_path": "", "path": path, "raw_path": raw_path}
+
+
+def _below(root: AnyStr, path: AnyStr) -> AnyStr:
+    rest = path.removeprefix(root)
+    return rest if rest[:1] in ("", "/", b"", b"/") else path
 
 
 def check(host: str, options: Options, *, insecure: bool) -> None:

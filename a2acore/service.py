@@ -6,15 +6,15 @@ is a task that does not exist.
 
 from __future__ import annotations
 
-import base64
-import binascii
+import hashlib
 from collections.abc import Sequence
 from uuid import uuid4
 
 import msgspec
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 from msgspec import structs
 
+from a2acore import listing
 from a2acore.backend import Backend
 from a2acore.errors import (
     ContentTypeNotSupported,
@@ -26,12 +26,16 @@ from a2acore.errors import (
     UnsupportedOperation,
     Violation,
 )
-from a2acore.journal import RESTING, Follower
+from a2acore.journal import RESTING, Follower, Journal
 from a2acore.lifecycle import TERMINAL
 from a2acore.model import (
     AgentCard,
     CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
+    GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
+    ListTaskPushNotificationConfigsResponse,
     ListTasksRequest,
     ListTasksResponse,
     Message,
@@ -42,14 +46,12 @@ from a2acore.model import (
     SubscribeToTaskRequest,
     Task,
     TaskPushNotificationConfig,
-    TaskState,
 )
+from a2acore.push.courier import Courier, Heard
 from a2acore.run import Run
-from a2acore.store import Entry, Store
+from a2acore.store import Entry, Sent, Store
 from a2acore.supervisor import Supervisor
-
-PAGE = 50
-LARGEST_PAGE = 100
+from a2acore.wire import v10
 
 
 @frozen
@@ -57,6 +59,8 @@ class Caller:
     """Who asks: a name that owns what it starts."""
 
     name: str = "anonymous"
+    line: str = v10.VERSION
+    """The line of the protocol that is spoken, and in which a webhook will be told."""
 
 
 ANONYMOUS = Caller()
@@ -68,9 +72,21 @@ class Stream:
 
     task: Task
     follower: Follower
+    resumed: bool = False
+    """The caller has heard everything up to where the follower stands, and needs no snapshot."""
+
+
+@frozen
+class Begun:
+    """The task that a message went to, and its run while it has one."""
+
+    entry: Entry
+    run: Run | None
 
 
 NOTHING_SAID = SendMessageConfiguration()
+ENDED = Journal(closed=True)
+"""What there is to hear of a task that has ended."""
 
 
 @define(eq=False)
@@ -79,24 +95,44 @@ class Service:
 
     supervisor: Supervisor
     store: Store
+    courier: Courier | None = None
+    """Posts to webhooks; without one there are none, and the card says so."""
 
-    async def send(self, caller: Caller, request: SendMessageRequest) -> Task | Message:
-        """SendMessage: the task when it pauses or ends, or at once; or a mere message."""
+    extended: AgentCard | None = None
+    """What callers with a credential may know beyond the public card, if there is anything."""
+    dedupe_message_id: bool = False
+    """Take a message for sent already when one with its id was, also without an idempotency key."""
+
+    async def send(
+        self, caller: Caller, request: SendMessageRequest, *, key: str = ""
+    ) -> Task | Message:
+        """SendMessage: the task when it pauses or ends, or at once; or a mere message.
+
+        Sent again with the same idempotency `key`, it returns the same task, and does nothing.
+        """
         configuration = request.configuration or NOTHING_SAID
-        begun = await self._begin(caller, request)
+        begun = await self._begin(caller, request, key)
         if isinstance(begun, Message):
             return begun
-        if not configuration.return_immediately and begun.record.state not in RESTING:
-            await begun.journal.wait_rest()
-        return begun.record.task(configuration.history_length)
+        run = begun.run
+        waits = not configuration.return_immediately
+        if run is not None and waits and run.record.state not in RESTING:
+            await run.journal.wait_rest()
+        return begun.entry.task(configuration.history_length)
 
-    async def stream(self, caller: Caller, request: SendMessageRequest) -> Stream | Message:
-        """SendStreamingMessage: the task, then its events; or a mere message."""
+    async def stream(
+        self, caller: Caller, request: SendMessageRequest, *, key: str = ""
+    ) -> Stream | Message:
+        """SendStreamingMessage: the task, then its events; or a mere message.
+
+        Sent again with the same idempotency `key`, it joins the same task, and does nothing else.
+        """
         configuration = request.configuration or NOTHING_SAID
-        begun = await self._begin(caller, request)
+        begun = await self._begin(caller, request, key)
         if isinstance(begun, Message):
             return begun
-        return Stream(begun.record.task(configuration.history_length), begun.journal.follow())
+        journal = begun.run.journal if begun.run is not None else ENDED
+        return Stream(begun.entry.task(configuration.history_length), journal.follow())
 
     async def get(self, caller: Caller, request: GetTaskRequest) -> Task:
         """GetTask."""
@@ -106,31 +142,8 @@ class Service:
     async def list(self, caller: Caller, request: ListTasksRequest) -> ListTasksResponse:
         """ListTasks: newest status first."""
         _check_history(request.history_length)
-        size = PAGE if request.page_size is None else request.page_size
-        if not 1 <= size <= LARGEST_PAGE:
-            raise _invalid("pageSize", f"must be from 1 to {LARGEST_PAGE}")
-        state = request.status if request.status is not TaskState.UNSPECIFIED else None
-        found = [
-            entry
-            for entry in await self.store.entries()
-            if entry.owner == caller.name
-            and (not request.context_id or entry.context_id == request.context_id)
-            and (state is None or entry.state is state)
-            and entry.timestamp >= request.status_timestamp_after
-        ]
-        found.sort(key=_place, reverse=True)
-        rest = found
-        if request.page_token:
-            after = _read_cursor(request.page_token)
-            rest = [entry for entry in found if _place(entry) < after]
-        page = rest[:size]
-        more = len(rest) > size
-        return ListTasksResponse(
-            tasks=tuple(_listed(entry, request) for entry in page),
-            next_page_token=_cursor(page[-1]) if more else "",
-            page_size=size,
-            total_size=len(found),
-        )
+        entries = await self.store.entries()
+        return listing.page((e for e in entries if e.owner == caller.name), request)
 
     async def cancel(self, caller: Caller, request: CancelTaskRequest) -> Task:
         """CancelTask: the task once it has stopped."""
@@ -138,58 +151,148 @@ class Service:
         run = self.supervisor.runs.get(request.id)
         if run is None or entry.state in TERMINAL:
             raise TaskNotCancelable(f"Task {request.id} is {entry.state.name} already")
-        run.cancel("Cancelled by the caller.")
-        await run.ended.wait()
+        await self.supervisor.cancel(run, why="Cancelled by the caller.")
         return run.record.task()
 
-    async def subscribe(self, caller: Caller, request: SubscribeToTaskRequest) -> Stream:
-        """SubscribeToTask: the task, then its events."""
+    async def subscribe(
+        self, caller: Caller, request: SubscribeToTaskRequest, *, after: int | None = None
+    ) -> Stream:
+        """SubscribeToTask: the task, then its events; or only those behind event number `after`."""
         entry = await self._find(caller, request.id)
         run = self.supervisor.runs.get(request.id)
         if run is None or entry.state in TERMINAL:
             raise UnsupportedOperation(
                 f"Task {request.id} is {entry.state.name}: nothing more will happen to it; get it"
             )
+        if after is not None and (follower := run.journal.follow_after(after)) is not None:
+            return Stream(run.record.task(), follower, resumed=True)
         return Stream(run.record.task(), run.journal.follow())
 
-    async def push(self, caller: Caller, request: object) -> TaskPushNotificationConfig:
-        """Every operation on webhooks: there are none yet, and the card says so."""
-        raise PushNotificationNotSupported
+    async def set_push(
+        self, caller: Caller, request: TaskPushNotificationConfig
+    ) -> TaskPushNotificationConfig:
+        """CreateTaskPushNotificationConfig: the config as it is kept, with its id."""
+        courier = await self._courier_for(caller, request.task_id)
+        await courier.check(request)
+        run = self.supervisor.runs.get(request.task_id)
+        heard = None if run is None else Heard(run.journal.follow(), run.record)
+        return await courier.keep(request, caller.line, heard)
+
+    async def get_push(
+        self, caller: Caller, request: GetTaskPushNotificationConfigRequest
+    ) -> TaskPushNotificationConfig:
+        """GetTaskPushNotificationConfig: with its secrets, which are the caller's own."""
+        courier = await self._courier_for(caller, request.task_id)
+        return await courier.find(request.task_id, request.id)
+
+    async def list_push(
+        self, caller: Caller, request: ListTaskPushNotificationConfigsRequest
+    ) -> ListTaskPushNotificationConfigsResponse:
+        """ListTaskPushNotificationConfigs: oldest first, all at once unless pages are asked for."""
+        courier = await self._courier_for(caller, request.task_id)
+        configs = await courier.list(request.task_id)
+        if request.page_size < 0:
+            raise _invalid("pageSize", "must not be negative")
+        if request.page_token:
+            ids = [config.id for config in configs]
+            if request.page_token not in ids:
+                raise _invalid("pageToken", "is not a token that this server gave")
+            configs = configs[ids.index(request.page_token) + 1 :]
+        page = configs[: request.page_size or len(configs)]
+        more = len(page) < len(configs)
+        return ListTaskPushNotificationConfigsResponse(tuple(page), page[-1].id if more else "")
+
+    async def delete_push(
+        self, caller: Caller, request: DeleteTaskPushNotificationConfigRequest
+    ) -> None:
+        """DeleteTaskPushNotificationConfig: it hears no more. Deleting it again does nothing."""
+        courier = await self._courier_for(caller, request.task_id)
+        await courier.drop(request.task_id, request.id)
 
     async def extended_card(self, caller: Caller, request: object) -> AgentCard:
-        """GetExtendedAgentCard: there is none yet, and the card says so."""
-        raise ExtendedAgentCardOff
+        """GetExtendedAgentCard: what the public card does not tell."""
+        if self.extended is None:
+            raise ExtendedAgentCardOff
+        return self.extended
 
     @property
     def backend(self) -> Backend:
         return self.supervisor.backend
 
-    async def _begin(self, caller: Caller, request: SendMessageRequest) -> Run | Message:
-        """Hand a message to its task, or make a task of it."""
+    async def _begin(
+        self, caller: Caller, request: SendMessageRequest, key: str
+    ) -> Begun | Message:
+        """Hand a message to its task, or make a task of it; the webhook it brings hears it all."""
         message = request.message
         configuration = request.configuration or NOTHING_SAID
         self._check(message, configuration)
-        if not message.task_id:
+        if not key and self.dedupe_message_id:
+            key = f"message {message.message_id}"
+        sent = Sent(hashlib.sha256(msgspec.json.encode(request)).digest()) if key else None
+        if sent is not None and (before := await self.store.sent(caller.name, key)) is not None:
+            if before.digest != sent.digest:
+                raise InvalidParams(f"Something else was sent before as {key!r}; take another key")
+            known = await self._find(caller, before.task_id)
+            return Begun(known, self.supervisor.runs.get(known.id))
+        entry = await self._find(caller, message.task_id) if message.task_id else None
+        webhook = await self._webhook(message, configuration)
+        if entry is None:
             if (parts := self._mere_reply(message)) is not None:
                 context_id = message.context_id or str(uuid4())
                 return Message(uuid4().hex, Role.AGENT, parts, context_id)
-            return self.supervisor.start(caller.name, message, request.metadata or {})
-        entry = await self._find(caller, message.task_id)
+            run = self.supervisor.start(caller.name, message, request.metadata or {})
+            follower = run.journal.follow_from_start()
+        else:
+            run = self._open_to(message, entry)
+            follower = run.journal.follow()
+            run.reply(structs.replace(message, context_id=entry.context_id))
+        if webhook is not None:
+            webhook = structs.replace(webhook, task_id=run.record.id)
+            await self._courier().keep(webhook, caller.line, Heard(follower, run.record))
+        if sent is not None:
+            await self.store.keep_sent(caller.name, key, evolve(sent, task_id=run.record.id))
+        return Begun(run.record, run)
+
+    def _open_to(self, message: Message, entry: Entry) -> Run:
+        """The run that a message speaks to."""
         if message.context_id and message.context_id != entry.context_id:
             raise _invalid("message.contextId", "is not the context of that task")
-        run = self.supervisor.runs.get(message.task_id)
+        run = self.supervisor.runs.get(entry.id)
         if run is None or entry.state in TERMINAL:
             raise UnsupportedOperation(
                 f"Task {entry.id} is {entry.state.name} and takes no messages; leave out taskId to "
                 "go on in its context"
             )
-        run.reply(structs.replace(message, context_id=entry.context_id))
         return run
 
-    def _check(self, message: Message, configuration: SendMessageConfiguration) -> None:
-        _check_history(configuration.history_length)
-        if configuration.task_push_notification_config is not None:
+    async def _webhook(
+        self, message: Message, configuration: SendMessageConfiguration
+    ) -> TaskPushNotificationConfig | None:
+        """The webhook that comes with a message, checked."""
+        webhook = configuration.task_push_notification_config
+        if webhook is None:
+            return None
+        if webhook.task_id not in ("", message.task_id):
+            raise _invalid("taskId", "of a webhook that comes with a message is the message's")
+        webhook = structs.replace(webhook, task_id=message.task_id)
+        await self._courier().check(webhook)
+        return webhook
+
+    def _courier(self) -> Courier:
+        if self.courier is None:
             raise PushNotificationNotSupported
+        return self.courier
+
+    async def _courier_for(self, caller: Caller, task_id: str) -> Courier:
+        """The courier, to a caller whose task it is."""
+        courier = self._courier()
+        await self._find(caller, task_id)
+        return courier
+
+    def _check(self, message: Message, configuration: SendMessageConfiguration) -> None:
+        _check_history(configuration.history_length, "configuration.historyLength")
+        if configuration.task_push_notification_config is not None:
+            self._courier()
         if message.role is not Role.USER:
             raise _invalid("message.role", "must be the user's: agents answer, callers ask")
         takes = self.backend.info.input_modes
@@ -216,9 +319,9 @@ def _invalid(field: str, description: str) -> InvalidParams:
     )
 
 
-def _check_history(length: int | None) -> None:
+def _check_history(length: int | None, field: str = "historyLength") -> None:
     if length is not None and length < 0:
-        raise _invalid("historyLength", "must not be negative")
+        raise _invalid(field, "must not be negative")
 
 
 def _media_type(part: Part) -> str:
@@ -234,23 +337,3 @@ def _media_type(part: Part) -> str:
 def _taken(media_type: str, takes: Sequence[str]) -> bool:
     kind = media_type.partition("/")[0]
     return any(mode in (media_type, f"{kind}/*", "*/*") for mode in takes)
-
-
-def _place(entry: Entry) -> tuple[str, str]:
-    return (entry.timestamp, entry.id)
-
-
-def _cursor(entry: Entry) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(_place(entry))).decode()
-
-
-def _read_cursor(token: str) -> tuple[str, str]:
-    try:
-        return msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[str, str])
-    except (binascii.Error, ValueError) as error:
-        raise _invalid("pageToken", "is not a token that this server gave") from error
-
-
-def _listed(entry: Entry, request: ListTasksRequest) -> Task:
-    task = entry.task(request.history_length)
-    return task if request.include_artifacts else structs.replace(task, artifacts=())

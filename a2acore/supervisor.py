@@ -6,6 +6,7 @@ line, which is bounded, and are told how many come first.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -25,6 +26,11 @@ from a2acore.work import Scribe
 
 LINE = 32
 """Turns that may wait in one context: more is a caller gone wild, not a conversation."""
+
+LAST_WORDS = 5.0
+"""Seconds that a backend gets to let go of a cancelled turn. It is to need no more than one."""
+
+log = logging.getLogger(__name__)
 
 
 @define(eq=False)
@@ -85,17 +91,35 @@ class Supervisor:
         self._nursery.start_soon(self._live, run, context, name=f"task {task_id}")
         return run
 
-    async def drain(self, grace: float) -> None:
-        """Take no new tasks, give the running ones `grace` seconds to end, and cancel the rest."""
-        self._stopping = True
-        runs = list(self.runs.values())
-        with trio.move_on_after(grace):
+    async def cancel(self, *runs: Run, why: str) -> None:
+        """Stop runs, and wait until they have: their tasks are CANCELED then.
+
+        A backend that does not let go within `LAST_WORDS` is no longer waited for. Its task is
+        CANCELED nevertheless, and its context has to wait.
+        """
+        for run in runs:
+            run.cancel(why)
+        with trio.move_on_after(LAST_WORDS):
             for run in runs:
                 await run.ended.wait()
         for run in runs:
-            run.cancel("The server stopped.")
-        for run in runs:
-            await run.ended.wait()
+            if not run.ended.is_set():
+                log.error("task %s: the backend does not let go", run.record.id)
+                run.close()
+
+    async def drain(self, grace: float) -> None:
+        """Take no new tasks, give the running ones `grace` seconds to end, and cancel the rest.
+
+        One that is paused does not run: nobody is going to answer it, so it is not waited for.
+        """
+        self._stopping = True
+        why = "The server stopped."
+        runs = list(self.runs.values())
+        await self.cancel(*(run for run in runs if run.pause is not None), why=why)
+        with trio.move_on_after(grace):
+            for run in runs:
+                await run.ended.wait()
+        await self.cancel(*(run for run in runs if not run.ended.is_set()), why=why)
 
     async def _live(self, run: Run, context: Context) -> None:
         try:

@@ -23,6 +23,7 @@ from a2acore.errors import (
     UnsupportedOperation,
 )
 from a2acore.lifecycle import Record
+from a2acore.listing import LARGEST_PAGE, PAGE
 from a2acore.model import (
     Artifact,
     CancelTaskRequest,
@@ -41,7 +42,7 @@ from a2acore.model import (
     TaskStatus,
     TaskStatusUpdateEvent,
 )
-from a2acore.service import ANONYMOUS, LARGEST_PAGE, PAGE, Caller, Service
+from a2acore.service import ANONYMOUS, Caller, Service
 from a2acore.store import MemoryStore
 from a2acore.supervisor import open_supervisor
 from tests.stage import (
@@ -557,8 +558,11 @@ async def test_no_invented_page_token_breaks_the_server(token: str) -> None:
 # What is not here yet
 
 
-async def test_operations_that_are_not_offered_are_refused_as_such(service: Service) -> None:
+async def test_what_is_not_offered_is_refused_as_such(service: Service) -> None:
+    configuration = SendMessageConfiguration(
+        task_push_notification_config=TaskPushNotificationConfig("https://example.org")
+    )
     with pytest.raises(PushNotificationNotSupported):
-        await service.push(ANONYMOUS, None)
+        await service.send(ANONYMOUS, SendMessageRequest(saying(), configuration=configuration))
     with pytest.raises(ExtendedAgentCardOff):
         await service.extended_card(ANONYMOUS, None)

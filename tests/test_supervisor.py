@@ -29,7 +29,7 @@ from a2acore.errors import ServerStopping, TooBusy
 from a2acore.model import CancelTaskRequest, Task, TaskState
 from a2acore.service import ANONYMOUS, Service, Stream
 from a2acore.store import MemoryStore
-from a2acore.supervisor import LINE
+from a2acore.supervisor import LAST_WORDS, LINE
 from tests.stage import (
     artifacts_of,
     begin,
@@ -709,20 +709,38 @@ async def test_draining_ends_early_when_nothing_is_left(autojump_clock: MockCloc
         assert trio.current_time() < 10
 
 
-async def test_a_question_can_be_answered_while_the_server_drains(
-    autojump_clock: MockClock,
-) -> None:
+async def test_a_paused_task_does_not_hold_up_the_stop(autojump_clock: MockClock) -> None:
     async def play(turn: Turn) -> str | None:
         await turn.ask(Question("?"))
         return None
 
     async with open_stage(play) as service:
         task = await send(service)
-        async with trio.open_nursery() as nursery:
-            nursery.start_soon(service.supervisor.drain, 10)
-            await wait_all_tasks_blocked()
-            task = await send(service, saying("yes", task_id=task.id))
-        assert task.status.state is TaskState.COMPLETED
+        await service.supervisor.drain(1000)
+        assert trio.current_time() < 10
+        assert (await get(service, task.id)).status.state is TaskState.CANCELED
+
+
+async def test_a_backend_that_does_not_let_go_holds_up_neither_a_cancel_nor_a_follower(
+    autojump_clock: MockClock,
+) -> None:
+    released = trio.Event()
+
+    async def play(turn: Turn) -> str | None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await released.wait()
+        return None
+
+    async with open_stage(play) as service:
+        task, stream = await begin(service)
+        cancelled = await cancel(service, task)
+        assert cancelled.status.state is TaskState.CANCELED
+        assert trio.current_time() < LAST_WORDS + 1
+        assert states(await told(stream))[-1] == "CANCELED"
+        released.set()
 
 
 async def test_leaving_the_supervisor_ends_every_task_and_every_follower_hears_it() -> None:

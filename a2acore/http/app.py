@@ -6,40 +6,40 @@ the way. What is no operation (the card, health) is a page, and those are quart'
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping
 from typing import Any
 
-import trio
-from attrs import define, frozen
+from attrs import define, evolve, frozen
 
-from a2acore import jsonrpc, negotiation, sse
+from a2acore import jsonrpc, negotiation
 from a2acore.asgi import ASGIApp, Receive, Scope, Send
 from a2acore.errors import (
     A2AError,
     InternalError,
+    InvalidParams,
     InvalidRequest,
 )
 from a2acore.http.exchange import Head, answer, piece, start_stream, while_connected
+from a2acore.http.extensions import Extensions
 from a2acore.http.pages import PAGES
-from a2acore.journal import FellBehind
+from a2acore.http.streams import HEARTBEAT, tell
 from a2acore.lifecycle import TERMINAL
 from a2acore.middleware.guard import read_body
-from a2acore.model import (
-    Message,
-    TaskState,
-    TaskStatusUpdateEvent,
-)
-from a2acore.service import Caller, Service, Stream
+from a2acore.model import TaskState
+from a2acore.service import Service
 from a2acore.wire import v03, v10
 from a2acore.wire.dialect import STREAMING, Dialect, Operation
-
-HEARTBEAT = 15.0
-"""Seconds of silence after which a stream says that it is alive: proxies give up after 30 to 60."""
 
 JSON_TYPES = frozenset({"application/json", "application/a2a+json"})
 
 WAITING = STREAMING | {Operation.SEND, Operation.CANCEL}
 """Operations that may take long enough for the caller to leave."""
+
+PRIVATE = (b"cache-control", b"private, max-age=300")
+"""An extended card is not for everybody (A2A 1.0.1 section 13.3)."""
+
+log = logging.getLogger(__name__)
 
 
 @frozen
@@ -57,6 +57,8 @@ class App:
 
     service: Service
     pages: ASGIApp
+    extensions: Extensions
+    tenant: str = ""
     lenient: bool = False
     heartbeat: float = HEARTBEAT
 
@@ -130,58 +132,49 @@ class App:
 
     async def _do(self, asked: Asked, head: Head, receive: Receive, send: Send) -> None:
         if asked.operation not in WAITING:
-            await self._respond(asked, head.caller, send)
+            await self._respond(asked, head, send)
         else:
-            await while_connected(receive, lambda: self._respond(asked, head.caller, send))
+            await while_connected(receive, lambda: self._respond(asked, head, send))
 
-    async def _respond(self, asked: Asked, caller: Caller, send: Send) -> None:
+    async def _respond(self, asked: Asked, head: Head, send: Send) -> None:
         operation = getattr(self.service, OPERATIONS[asked.operation])
+        caller = evolve(head.caller, line=asked.dialect.version)
         try:
-            value = await operation(caller, asked.request)
+            if asked.request.tenant not in ("", self.tenant):
+                raise InvalidParams("There is no such tenant here; use the one on the card, if any")
+            active = self.extensions.activate(asked.operation, head)
+            value = await operation(caller, asked.request, **_manner(asked.operation, head))
         except A2AError as error:
             await _refuse(error, asked.dialect, send)
             return
+        except Exception:  # ours, or a backend's `reply`: logged whole and answered briefly
+            log.exception("%s failed", asked.operation.name)
+            await _refuse(InternalError(), asked.dialect, send)
+            return
+        headers = self.extensions.echo(active, asked.dialect.version)
         if asked.operation in STREAMING:
-            await self._stream(value, asked, send)
+            await start_stream(send, headers)
+            if head.verb == "HEAD":
+                await send(piece(b"", more=False))
+            else:
+                ends = _ends(asked)
+                await tell(value, asked.dialect, ends, send, heartbeat=self.heartbeat)
             return
+        if asked.operation is Operation.EXTENDED_CARD:
+            headers = [*headers, PRIVATE]
         body = asked.dialect.result(asked.operation, value)
-        await answer(send, 200, body, asked.dialect.media_type)
+        await answer(send, 200, body, asked.dialect.media_type, headers)
 
-    async def _stream(self, value: Stream | Message, asked: Asked, send: Send) -> None:
-        await start_stream(send)
-        frame = asked.dialect.frame
-        if isinstance(value, Message):
-            await send(piece(sse.encode(frame(value, final=True)), more=False))
-            return
-        stops = _stops(asked)
-        await send(piece(sse.encode(frame(value.task, final=False))))
-        if value.task.status.state in stops:
-            # Paused, and not by what this request said: say once more what is asked, and close.
-            task = value.task
-            event = TaskStatusUpdateEvent(task.id, task.context_id, task.status)
-            await send(piece(sse.encode(frame(event, final=True)), more=False))
-            return
-        ends = False
-        while not ends:
-            events = None
-            try:
-                with trio.move_on_after(self.heartbeat):
-                    events = await value.follower.more()
-            except FellBehind:
-                error = InternalError("This stream fell too far behind; subscribe again")
-                await send(piece(sse.encode(asked.dialect.refusal(error), "error"), more=False))
-                return
-            if events is None:
-                await send(piece(b": still here\n\n"))
-                continue
-            frames = []
-            for news in events:
-                ends = isinstance(news, TaskStatusUpdateEvent) and news.status.state in stops
-                frames.append(sse.encode(frame(news, final=ends)))
-                if ends:
-                    break
-            ends = ends or not events
-            await send(piece(b"".join(frames), more=not ends))
+
+def _manner(operation: Operation, head: Head) -> Mapping[str, Any]:
+    """How an operation is asked for, beyond its request: by headers that are no protocol's."""
+    if operation in (Operation.SEND, Operation.STREAM):
+        return {"key": head.headers.get("idempotency-key", "")}
+    if operation is Operation.SUBSCRIBE:
+        # "a Last-Event-ID HTTP request header", of a client that joins a stream again (HTML, 9.2.4)
+        number = head.headers.get("last-event-id", "")
+        return {"after": int(number) if number.isdecimal() else None}
+    return {}
 
 
 async def _refuse(error: A2AError, dialect: Dialect, send: Send) -> None:
@@ -193,7 +186,8 @@ async def _refuse(error: A2AError, dialect: Dialect, send: Send) -> None:
 async def _other_verb(
     head: Head, error: negotiation.OtherVerb, dialect: Dialect, send: Send
 ) -> None:
-    allow = [(b"allow", ", ".join(sorted(error.verbs | {"OPTIONS"})).encode())]
+    verbs = error.verbs | {"OPTIONS"} | ({"HEAD"} if "GET" in error.verbs else frozenset())
+    allow = [(b"allow", ", ".join(sorted(verbs)).encode())]
     if head.verb == "OPTIONS":
         await answer(send, 204, b"", dialect.media_type, allow)
     else:
@@ -207,16 +201,16 @@ OPERATIONS: Mapping[Operation, str] = {
     Operation.LIST: "list",
     Operation.CANCEL: "cancel",
     Operation.SUBSCRIBE: "subscribe",
-    Operation.SET_PUSH: "push",
-    Operation.GET_PUSH: "push",
-    Operation.LIST_PUSH: "push",
-    Operation.DELETE_PUSH: "push",
+    Operation.SET_PUSH: "set_push",
+    Operation.GET_PUSH: "get_push",
+    Operation.LIST_PUSH: "list_push",
+    Operation.DELETE_PUSH: "delete_push",
     Operation.EXTENDED_CARD: "extended_card",
 }
 """The operation of the service that does each one."""
 
 
-def _stops(asked: Asked) -> frozenset[TaskState]:
+def _ends(asked: Asked) -> frozenset[TaskState]:
     """The states whose event is the last of a stream.
 
     A sending stream ends at a question, because the answer is a message of its own (A2A 1.0.1

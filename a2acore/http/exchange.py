@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from urllib.parse import parse_qsl
+from urllib.parse import parse_qsl, quote
 
 import trio
 from attrs import frozen
@@ -36,7 +36,7 @@ class Head:
             scope["query_string"].decode("latin-1"), keep_blank_values=True
         ):
             query[key] = f"{query[key]},{value}" if key in query else value
-        raw_path = scope.get("raw_path") or scope["path"].encode()
+        raw_path = scope.get("raw_path") or quote(scope["path"], safe="/:").encode()
         return cls(
             scope["method"],
             raw_path.decode("latin-1").partition("?")[0],
@@ -55,23 +55,27 @@ async def answer(
     send: Send, status: int, body: bytes, media_type: str, headers: Headers = ()
 ) -> None:
     """Send a whole answer."""
-    start = [
-        (b"content-type", media_type.encode()),
-        (b"content-length", b"%d" % len(body)),
-        *headers,
-    ]
+    start = list(headers)
+    # "A server MUST NOT send a Content-Length header field in any response with a status code of
+    # 1xx (Informational) or 204 (No Content)." (RFC 9110, 8.6)
+    if status != 204:
+        start += [
+            (b"content-type", media_type.encode()),
+            (b"content-length", b"%d" % len(body)),
+        ]
     await send({"type": "http.response.start", "status": status, "headers": start})
     await send({"type": "http.response.body", "body": body})
 
 
-async def start_stream(send: Send) -> None:
+async def start_stream(send: Send, headers: Headers = ()) -> None:
     """Begin a stream of server-sent events."""
-    headers = [
+    start = [
         (b"content-type", b"text/event-stream"),
         (b"cache-control", b"no-store"),
         (b"x-accel-buffering", b"no"),  # nginx would collect a stream before it passes it on
+        *headers,
     ]
-    await send({"type": "http.response.start", "status": 200, "headers": headers})
+    await send({"type": "http.response.start", "status": 200, "headers": start})
 
 
 def piece(body: bytes, *, more: bool = True) -> Message:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import cast
 
-from quart import Response, request
+from quart import request
 from quart_trio import QuartTrio
+from quart_trio.wrappers import TrioResponse
 from werkzeug.exceptions import HTTPException
 
 from a2acore import negotiation
@@ -24,13 +25,20 @@ PUBLIC = frozenset({CARD, OLD_CARD, HEALTH})
 PAGES = PUBLIC
 
 
+class Page(TrioResponse):
+    """An answer of ours is JSON, also where quart makes it (OPTIONS)."""
+
+    default_mimetype = "application/json"
+
+
 def pages(cards: Cards, card_default: Form) -> ASGIApp:
     """The pages of a server as an ASGI app."""
     app = QuartTrio(__name__)
+    app.response_class = Page
 
     @app.get(CARD)
     @app.get(OLD_CARD)
-    async def card() -> Response:
+    async def card() -> Page:
         form = negotiation.card_form(
             negotiation.declared(request.headers, request.args), card_default
         )
@@ -41,19 +49,20 @@ def pages(cards: Cards, card_default: Form) -> ASGIApp:
             request.headers.get("If-None-Match", ""),
             request.headers.get("If-Modified-Since", ""),
         ):
-            return Response(b"", 304, headers)
-        return Response(document.body, 200, headers, content_type="application/json")
+            unchanged = Page(b"", 304, headers)
+            # Both would speak of the document that is not sent (RFC 9110, 8.6 and 15.4.5).
+            del unchanged.headers["Content-Type"], unchanged.headers["Content-Length"]
+            return unchanged
+        return Page(document.body, 200, headers)
 
     @app.get(HEALTH)
-    async def health() -> Response:
-        return Response(b'{"status":"ok"}', content_type="application/json")
+    async def health() -> Page:
+        return Page(b'{"status":"ok"}')
 
     @app.errorhandler(HTTPException)
-    async def refuse(error: HTTPException) -> Response:
+    async def refuse(error: HTTPException) -> Page:
         allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
         refusal = Refusal(error.code or 500, f"{error.name}; possible here: {allow}")
-        return Response(
-            refusal.body(), refusal.status, {"Allow": allow}, content_type="application/json"
-        )
+        return Page(refusal.body(), refusal.status, {"Allow": allow})
 
     return cast(ASGIApp, app)

@@ -1,6 +1,6 @@
 """Where tasks rest: a port, and the stores behind it."""
 
 from a2acore.store.memory import MemoryStore
-from a2acore.store.port import Entry, Store
+from a2acore.store.port import Entry, Sent, Store
 
-__all__ = ["Entry", "MemoryStore", "Store"]
+__all__ = ["Entry", "MemoryStore", "Sent", "Store"]

@@ -6,7 +6,7 @@ structs would make the garbage collector stop the server for half a second at a 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from itertools import chain
 
 import msgspec
@@ -15,7 +15,8 @@ from msgspec import structs
 
 from a2acore.lifecycle import TERMINAL, Record
 from a2acore.model import Task, TaskState
-from a2acore.store.port import Entry
+from a2acore.push.port import Webhook
+from a2acore.store.port import Entry, Sent
 
 KEEP = 10_000
 """Ended tasks that are kept; the oldest go first."""
@@ -49,6 +50,8 @@ class MemoryStore:
     keep: int = KEEP
     _running: dict[str, Record] = field(factory=dict)
     _ended: dict[str, Ended] = field(factory=dict)
+    _sent: dict[tuple[str, str], Sent] = field(factory=dict)
+    _webhooks: dict[str, dict[str, Webhook]] = field(factory=dict)
 
     def save(self, record: Record, tell: Callable[[], None]) -> None:
         if record.state in TERMINAL:
@@ -62,7 +65,9 @@ class MemoryStore:
                 _encode(record.task()),
             )
             if len(self._ended) > self.keep:
-                del self._ended[next(iter(self._ended))]
+                oldest = next(iter(self._ended))
+                del self._ended[oldest]
+                self._webhooks.pop(oldest, None)
         else:
             self._running[record.id] = record
         tell()
@@ -72,3 +77,22 @@ class MemoryStore:
 
     async def entries(self) -> Iterable[Entry]:
         return chain(self._running.values(), self._ended.values())
+
+    async def keep_webhook(self, webhook: Webhook) -> None:
+        config = webhook.config
+        if config.task_id in self._running or config.task_id in self._ended:
+            self._webhooks.setdefault(config.task_id, {})[config.id] = webhook
+
+    async def webhooks(self, task_id: str) -> Sequence[Webhook]:
+        return list(self._webhooks.get(task_id, {}).values())
+
+    async def drop_webhook(self, task_id: str, id: str) -> None:
+        self._webhooks.get(task_id, {}).pop(id, None)
+
+    async def sent(self, owner: str, key: str) -> Sent | None:
+        return self._sent.get((owner, key))
+
+    async def keep_sent(self, owner: str, key: str, sent: Sent) -> None:
+        self._sent[owner, key] = sent
+        if len(self._sent) > self.keep:
+            del self._sent[next(iter(self._sent))]

@@ -5,8 +5,19 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Protocol
 
+from attrs import frozen
+
 from a2acore.lifecycle import Record
 from a2acore.model import Task, TaskState
+from a2acore.push.port import Webhooks
+
+
+@frozen
+class Sent:
+    """A message that was sent under an idempotency key: its digest, and the task it went to."""
+
+    digest: bytes
+    task_id: str = ""
 
 
 class Entry(Protocol):
@@ -28,8 +39,8 @@ class Entry(Protocol):
         ...
 
 
-class Store(Protocol):
-    """Keeps every task, running or ended."""
+class Store(Webhooks, Protocol):
+    """Keeps every task, running or ended, and who wants to hear of it."""
 
     def save(self, record: Record, tell: Callable[[], None]) -> None:
         """Keep the record as it is now, and call `tell` when it is kept: at once, or later, but
@@ -43,4 +54,12 @@ class Store(Protocol):
 
     async def entries(self) -> Iterable[Entry]:
         """Every task."""
+        ...
+
+    async def sent(self, owner: str, key: str) -> Sent | None:
+        """What the owner has sent under a key."""
+        ...
+
+    async def keep_sent(self, owner: str, key: str, sent: Sent) -> None:
+        """Remember what was sent under a key, for as long as its task is kept or longer."""
         ...

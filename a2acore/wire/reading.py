@@ -6,7 +6,7 @@ and collects all that is wrong. Both ways give the same struct. The rules of the
 
 * a member may bear its camelCase name or its proto (snake_case) name, but not both;
 * `null` means absent, but is a value where any JSON is (`Part.data`);
-* an enum may be its name or its number, an int may be `5`, `5.0` or `"5"`;
+* an enum of the proto may be its name or its number, an int may be `5`, `5.0` or `"5"`;
 * base64 may use either alphabet, and may lack its padding;
 * a timestamp may have any offset and up to nine digits, and becomes UTC with milliseconds;
 * unknown members are ignored, and nothing is touched inside free objects (`metadata`, `data`, ...).
@@ -280,7 +280,9 @@ class _Walk:
 
     def enum(self, value: Any, names: type[enum.Enum], path: str) -> Any:
         members = list(names)  # in the order of their numbers, the unspecified one first
-        if isinstance(value, int) and not isinstance(value, bool):
+        # The words of a schema have no numbers, those of a proto have.
+        numbered = not issubclass(names, str)
+        if numbered and isinstance(value, int) and not isinstance(value, bool):
             return members[value] if 0 <= value < len(members) else members[0]
         try:
             return names(value)
@@ -327,6 +329,6 @@ def _zero(kind: inspect.Type) -> Any:
             return next(iter(names))
         case inspect.VarTupleType():
             return ()
-        case inspect.DictType():
-            return {}
+        case inspect.DictType(value_type=each) if not isinstance(each, inspect.AnyType):
+            return {}  # a map; an object of anything is a message
     return None

@@ -85,11 +85,19 @@ class Plan:
     type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
     help="What the echo backend plays.",
 )
+@click.option(
+    "--dedupe-message-id", is_flag=True, help="Do nothing for a message whose id was sent before."
+)
 @click.option("--buffered", is_flag=True, help="Send each answer whole, not as it comes.")
 @click.option(
     "--auth-token-file",
     type=click.Path(path_type=Path),
     help="A file with the token that callers must show.",
+)
+@click.option(
+    "--webhook-allow-private",
+    is_flag=True,
+    help="Let webhooks lead to this machine and its network.",
 )
 @click.option("--insecure", is_flag=True, help="Let other machines in without a token.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is logged.")
@@ -111,8 +119,10 @@ def command(
     card_default: Form,
     lenient_version: bool,
     script: Path | None,
+    dedupe_message_id: bool,
     buffered: bool,
     auth_token_file: Path | None,
+    webhook_allow_private: bool,
     insecure: bool,
     log_level: str,
     grace: float,
@@ -127,7 +137,9 @@ def command(
         token=read_token(auth_token_file) if auth_token_file else "",
         card_default=card_default,
         lenient_version=lenient_version,
+        dedupe_message_id=dedupe_message_id,
         buffered=buffered,
+        webhook_allow_private=webhook_allow_private,
     )
     try:
         check(host, options, insecure=insecure)

@@ -8,6 +8,7 @@ refuse the whole: an agent is looked at from far away.
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -43,17 +44,20 @@ def read(text: bytes) -> AgentCard:
             raise InvalidAgentResponse("The agent card is no JSON object")
         return reading.convert(_as_10(said), AgentCard, strict=False)
     except (ParseError, InvalidParams) as exc:
-        raise InvalidAgentResponse(f"The agent card cannot be read: {exc.message}") from exc
+        raise InvalidAgentResponse(
+            f"The agent card cannot be read: {exc.message}", violations=exc.violations
+        ) from exc
 
 
 def _as_10(said: Mapping[str, Any]) -> dict[str, Any]:
+    said = _camel(said)
     schemes, names = _schemes(_object(said.get("securitySchemes")))
     card = {**said, "securitySchemes": schemes, "capabilities": _capabilities(said)}
     if not (isinstance(said.get("supportedInterfaces"), list) and said["supportedInterfaces"]):
         card["supportedInterfaces"] = _interfaces(said)
     _bring_security(card, names)
     if isinstance(said.get("skills"), list):
-        card["skills"] = [dict(s) if isinstance(s, dict) else s for s in said["skills"]]
+        card["skills"] = [_camel(s) if isinstance(s, dict) else s for s in said["skills"]]
         for skill in card["skills"]:
             if isinstance(skill, dict):
                 _bring_security(skill, names)
@@ -64,8 +68,17 @@ def _object(said: Any) -> Mapping[str, Any]:
     return said if isinstance(said, dict) else {}
 
 
+def _camel(said: Mapping[str, Any]) -> dict[str, Any]:
+    """The same by the names that are looked for in here: members may bear those of the proto.
+
+    A member given under both stays so, to be refused where all members are read.
+    """
+    camel = {key: re.sub("_([a-z0-9])", lambda letter: letter[1].upper(), key) for key in said}
+    return {key if camel[key] in said else camel[key]: value for key, value in said.items()}
+
+
 def _capabilities(said: Mapping[str, Any]) -> dict[str, Any]:
-    capabilities = dict(_object(said.get("capabilities")))
+    capabilities = _camel(_object(said.get("capabilities")))
     extended = said.get("supportsAuthenticatedExtendedCard")
     if extended is not None:
         capabilities.setdefault("extendedAgentCard", extended)
@@ -102,6 +115,7 @@ def _schemes(said: Mapping[str, Any]) -> tuple[dict[str, Any], Names]:
 
 
 def _split(name: str, scheme: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
+    scheme = _camel(scheme)
     if any(member in scheme for member in SCHEMES.values()):
         yield name, scheme
         return

@@ -117,8 +117,9 @@ class _Rest:
     def event(self, data: bytes) -> model.Event:
         with _answered():
             said = reading.builtins(data)
-            if refusals.tells(said):
-                raise refusals.of_body(200, data)
+        if refusals.tells(said):
+            raise refusals.of_body(200, data)
+        with _answered():
             return _event(said)
 
 

@@ -1,0 +1,206 @@
+"""One webhook's post: a letter is tried until it is taken, refused, or too old.
+
+httpcore and not httpx, because this wants less than httpx does: no redirects, no proxies, no
+cookies, no URL in a log, and a word in where a connection goes.
+"""
+
+from __future__ import annotations
+
+import enum
+import functools
+import logging
+import random
+import ssl
+from collections.abc import Iterable, Iterator
+
+import httpcore
+import httpx
+import trio
+from attrs import define, field, frozen
+
+from a2acore.push.guard import Forbidden, Guard, Place
+from a2acore.push.letters import media_type
+from a2acore.push.port import Webhook
+
+CONNECT = 5.0
+"""Seconds for one address of a webhook; the next one then still has its chance in the attempt."""
+ANSWER = 4096
+"""Bytes of an answer that are read, though nobody looks at them."""
+RETRIED = frozenset({408, 425, 429})
+"""The answers of 4xx that ask for another try; the others mean that there is no use."""
+
+log = logging.getLogger(__name__)
+
+
+@frozen
+class Patience:
+    """How hard a letter is tried. All times are in seconds."""
+
+    attempt: float = 15.0
+    """For one attempt, with everything: sections 4.3.3 and 13.2 of A2A 1.0.1 ask for 10 to 30."""
+    attempts: int = 6
+    pause: float = 1.0
+    """After the first attempt; each further pause is twice as long: half a minute in all."""
+
+    def pauses(self) -> Iterator[float]:
+        """The pauses between the attempts. Chance shortens each of them, by up to a half, so that
+        webhooks that failed together do not come back together.
+        """
+        for n in range(self.attempts - 1):
+            yield self.pause * 2**n * random.uniform(0.5, 1.0)
+
+
+class Fate(enum.Enum):
+    """What became of a letter."""
+
+    TAKEN = "taken"
+    REFUSED = "refused"
+    """The webhook, or we, will not have it; the next one may fare better."""
+    LOST = "lost"
+    """Nobody was there to take it, for as long as our patience lasts."""
+
+
+@frozen
+class Pinned(httpcore.AsyncNetworkBackend):
+    """A network in which a name leads to the addresses that were checked, and nowhere else."""
+
+    guard: Guard
+    network: httpcore.AsyncNetworkBackend
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        failure: Exception = httpcore.ConnectError("no address")
+        for address in await self.guard.addresses(host, port):
+            try:
+                return await self.network.connect_tcp(
+                    address, port, timeout, local_address, socket_options
+                )
+            except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
+                failure = error
+        raise failure
+
+
+@define(eq=False)
+class Post:
+    """Posts the letters of one webhook, one after the other, on one connection."""
+
+    webhook: Webhook
+    guard: Guard
+    network: httpcore.AsyncNetworkBackend
+    patience: Patience
+    closing: trio.Event
+    """Once it is set, every letter has one more attempt and no pauses."""
+    _place: Place = field(init=False)
+    _pool: httpcore.AsyncConnectionPool = field(init=False)
+    _well: bool = True
+
+    async def __aenter__(self) -> Post:
+        self._place = self.guard.check(self.webhook.config.url)
+        self._pool = httpcore.AsyncConnectionPool(
+            _trusted() if self._place.scheme == "https" else None,
+            max_connections=1,
+            network_backend=Pinned(self.guard, self.network),
+        )
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.aclose()
+
+    async def deliver(self, letter: bytes) -> Fate:
+        """Try a letter until it is taken or given up."""
+        pauses = self.patience.pauses()
+        while True:
+            fate, why = await self._attempt(letter)
+            pause = next(pauses, None)
+            if fate is not Fate.LOST or pause is None or self.closing.is_set():
+                break
+            with trio.move_on_after(pause):
+                await self.closing.wait()
+        self._tell(fate, why)
+        return fate
+
+    async def _attempt(self, letter: bytes) -> tuple[Fate, str]:
+        status = 0
+        try:
+            with trio.move_on_after(self.patience.attempt):
+                async with self._pool.stream(
+                    "POST",
+                    self._url,
+                    headers=headers(self.webhook, self._place),
+                    content=letter,
+                    extensions={"timeout": {"connect": CONNECT}},
+                ) as response:
+                    status = response.status
+                    await _skim(response)
+        except Forbidden as error:
+            return Fate.REFUSED, str(error)
+        except httpcore.ProtocolError:  # whose text quotes what was said, by us or by a stranger
+            why = "it does not speak HTTP"
+        except (OSError, httpcore.NetworkError, httpcore.TimeoutException) as error:
+            why = f"{type(error).__name__} {error}".rstrip()
+        else:
+            why = f"no answer within {self.patience.attempt:g} seconds"
+        # What happens after the head of an answer is of no interest.
+        return (judge(status), f"it answered {status}") if status else (Fate.LOST, why)
+
+    @property
+    def _url(self) -> httpcore.URL:
+        place = self._place
+        return httpcore.URL(
+            scheme=place.scheme, host=place.host, port=place.port, target=place.target
+        )
+
+    def _tell(self, fate: Fate, why: str) -> None:
+        """Log what is given up, loudly when it is news: a webhook that is dead stays dead."""
+        if fate is not Fate.TAKEN:
+            config = self.webhook.config
+            log.log(
+                logging.WARNING if self._well else logging.DEBUG,
+                "gave up a notification to webhook %r of task %s at %s: %s",
+                config.id,
+                config.task_id,
+                self._place,
+                why,
+            )
+        self._well = fate is Fate.TAKEN
+
+
+def judge(status: int) -> Fate:
+    """What an HTTP status says of a letter. A redirect is no way to take one."""
+    if 200 <= status < 300:
+        return Fate.TAKEN
+    return Fate.LOST if status >= 500 or status in RETRIED else Fate.REFUSED
+
+
+def headers(webhook: Webhook, place: Place) -> list[tuple[str, str]]:
+    """The headers of a letter."""
+    config = webhook.config
+    said = [
+        ("Host", place.authority),
+        ("User-Agent", "a2acore"),
+        ("Content-Type", media_type(webhook.line)),
+    ]
+    if config.token:
+        said.append(("X-A2A-Notification-Token", config.token))
+    if (how := config.authentication) is not None:
+        said.append(("Authorization", f"{how.scheme} {how.credentials}".rstrip()))
+    return said
+
+
+async def _skim(response: httpcore.Response) -> None:
+    """Read the answer if it says that it is short, so that the connection can be used again."""
+    said = {name.lower(): value for name, value in response.headers}
+    if response.status == 204 or int(said.get(b"content-length", ANSWER + 1)) <= ANSWER:
+        await response.aread()
+
+
+@functools.cache
+def _trusted() -> ssl.SSLContext:
+    """The authorities that vouch for webhooks, which take long to read: those of our client."""
+    return httpx.create_ssl_context()
