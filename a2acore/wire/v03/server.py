@@ -177,6 +177,8 @@ class Rest:
         return proto.read_send(reading.convert(said, prototypes.SendMessageRequest))
 
     def _set_push(self, said: dict[str, Any], task_id: str) -> model.TaskPushNotificationConfig:
+        if not said.keys().isdisjoint(("pushNotificationConfig", "push_notification_config")):
+            said = {"config": said}  # so the official JavaScript client has it
         request = reading.convert(said, prototypes.CreateTaskPushNotificationConfigRequest)
         self._schema = bool(request.config.task_id)
         config = proto.read_push(request.config)
