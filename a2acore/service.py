@@ -115,9 +115,9 @@ class Service:
         if isinstance(begun, Message):
             return begun
         run = begun.run
-        waits = not configuration.return_immediately
-        if run is not None and waits and run.record.state not in RESTING:
-            await run.journal.wait_rest()
+        if run is not None and not configuration.return_immediately:
+            while run.record.state not in RESTING:  # a question may be withdrawn as it is asked
+                await run.journal.wait_rest()
         return begun.entry.task(configuration.history_length)
 
     async def stream(
@@ -173,7 +173,7 @@ class Service:
     ) -> TaskPushNotificationConfig:
         """CreateTaskPushNotificationConfig: the config as it is kept, with its id."""
         courier = await self._courier_for(caller, request.task_id)
-        await courier.check(request)
+        await courier.check(request, caller.line)
         run = self.supervisor.runs.get(request.task_id)
         heard = None if run is None else Heard(run.journal.follow(), run.record)
         return await courier.keep(request, caller.line, heard)
@@ -235,7 +235,7 @@ class Service:
             known = await self._find(caller, before.task_id)
             return Begun(known, self.supervisor.runs.get(known.id))
         entry = await self._find(caller, message.task_id) if message.task_id else None
-        webhook = await self._webhook(message, configuration)
+        webhook = await self._webhook(caller, message, configuration)
         if entry is None:
             if (parts := self._mere_reply(message)) is not None:
                 context_id = message.context_id or str(uuid4())
@@ -266,7 +266,7 @@ class Service:
         return run
 
     async def _webhook(
-        self, message: Message, configuration: SendMessageConfiguration
+        self, caller: Caller, message: Message, configuration: SendMessageConfiguration
     ) -> TaskPushNotificationConfig | None:
         """The webhook that comes with a message, checked."""
         webhook = configuration.task_push_notification_config
@@ -275,7 +275,7 @@ class Service:
         if webhook.task_id not in ("", message.task_id):
             raise _invalid("taskId", "of a webhook that comes with a message is the message's")
         webhook = structs.replace(webhook, task_id=message.task_id)
-        await self._courier().check(webhook)
+        await self._courier().check(webhook, caller.line)
         return webhook
 
     def _courier(self) -> Courier:

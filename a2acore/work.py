@@ -161,7 +161,11 @@ class Scribe:
         begun = self._flowing.get(name)
         if begun is None:
             artifact = Artifact(
-                name, (Part(text=text),), name, metadata={EXTENSION: {"kind": name}}
+                name,
+                (Part(text=text),),
+                name,
+                metadata={EXTENSION: {"kind": name}},
+                extensions=(EXTENSION,),
             )
             self._flowing[name] = artifact
             return [self._artifact(artifact)]

@@ -78,6 +78,7 @@ def ended(way: Way, *, proto: bool = False) -> dict[str, Any]:
                 "name": "response",
                 "parts": [part(way, text="echo: hi", proto=proto)],
                 "metadata": {OURS: {"kind": "response"}},
+                "extensions": [OURS],
             }
         ],
         "history": [spoken(way, "user", hi, proto=proto)],
@@ -276,11 +277,13 @@ async def test_a_sender_chooses_how_much_history_comes_back(way: Way, tmp_path: 
 async def test_a_message_that_names_only_its_task_finds_the_context(
     way: Way, tmp_path: Path
 ) -> None:
-    """V10-MUST-083: and every event of the stream names that context."""
+    """V10-MUST-083: and every event of the stream, and the history, name that context."""
     async with echoing(tmp_path) as edge:
         task = await edge.tell(way, "question")
         async with edge.telling(way, "blue", taskId=task["id"]) as stream:
             said = await stream.hear_out(way)
+        history = way.unwrap((await edge.do(way, "get", id=task["id"])).json)["history"]
+    assert {message["contextId"] for message in history} == {task["contextId"]}
     assert {inside["contextId"] for _, inside in said} == {task["contextId"]}
     assert {inside.get("taskId", inside.get("id")) for _, inside in said} == {task["id"]}
     assert said[-1].state == "completed"

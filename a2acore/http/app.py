@@ -7,6 +7,7 @@ the way. What is no operation (the card, health) is a page, and those are quart'
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -173,7 +174,7 @@ def _manner(operation: Operation, head: Head) -> Mapping[str, Any]:
     if operation is Operation.SUBSCRIBE:
         # "a Last-Event-ID HTTP request header", of a client that joins a stream again (HTML, 9.2.4)
         number = head.headers.get("last-event-id", "")
-        return {"after": int(number) if number.isdecimal() else None}
+        return {"after": int(number) if re.fullmatch("[0-9]{1,15}", number) else None}
     return {}
 
 

@@ -72,14 +72,14 @@ class Courier:
     _closing: trio.Event = field(factory=trio.Event)
     _arrivals: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
 
-    async def check(self, config: TaskPushNotificationConfig) -> None:
+    async def check(self, config: TaskPushNotificationConfig, line: str) -> None:
         """See that a webhook can be posted to, and that its task, if it has one yet, has room.
 
         Raises:
             InvalidParams: it cannot, or has none.
         """
         wrong = list(self._wrongs(config))
-        others = {other.id for other in await self.list(config.task_id)} - {config.id}
+        others = {other.id for other in await self.list(config.task_id)} - {_id(config, line)}
         if len(others) >= MOST:
             wrong.append(Violation("id", f"is one too many: a task has at most {MOST} webhooks"))
         if wrong:
@@ -91,12 +91,9 @@ class Courier:
     ) -> TaskPushNotificationConfig:
         """Keep a webhook that was checked, and let it hear of its task, if that still runs.
 
-        It takes the place of the one of the same id. Without an id it gets one; on line 0.3, which
-        can ask for a webhook without naming it, the task's.
+        It takes the place of the one of the same id. Without an id it gets one.
         """
-        if not config.id:
-            given = config.task_id if line == v03.VERSION else uuid4().hex
-            config = structs.replace(config, id=given)
+        config = structs.replace(config, id=_id(config, line) or uuid4().hex)
         webhook = Webhook(config, line)
         await self._kept.keep_webhook(webhook)
         self._stop(config.task_id, config.id)
@@ -170,6 +167,12 @@ class Courier:
             if self._walks.get((config.task_id, config.id)) is scope:
                 del self._walks[config.task_id, config.id]
             self._arrivals.unpark_all()
+
+
+def _id(config: TaskPushNotificationConfig, line: str) -> str:
+    """The id of a webhook. On line 0.3, which can ask for one without naming it, it is the task's
+    unless it is said."""
+    return config.id or (config.task_id if line == v03.VERSION else "")
 
 
 async def _walk(post: Post, heard: Heard) -> None:

@@ -143,7 +143,7 @@ class Post:
         except httpcore.ProtocolError:  # whose text quotes what was said, by us or by a stranger
             why = "it does not speak HTTP"
         except (OSError, httpcore.NetworkError, httpcore.TimeoutException) as error:
-            why = f"{type(error).__name__} {error}".rstrip()
+            why = _reason(error)
         else:
             why = f"no answer within {self.patience.attempt:g} seconds"
         # What happens after the head of an answer is of no interest.
@@ -191,6 +191,12 @@ def headers(webhook: Webhook, place: Place) -> list[tuple[str, str]]:
     if (how := config.authentication) is not None:
         said.append(("Authorization", f"{how.scheme} {how.credentials}".rstrip()))
     return said
+
+
+def _reason(error: BaseException) -> str:
+    """What a failure of the network says at its root: httpcore (in `args`) and trio wrap it."""
+    wrapped = [arg for arg in (error.__cause__, *error.args) if isinstance(arg, BaseException)]
+    return _reason(wrapped[0]) if wrapped else f"{type(error).__name__} {error}".rstrip()
 
 
 async def _skim(response: httpcore.Response) -> None:

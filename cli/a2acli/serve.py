@@ -23,6 +23,7 @@ from a2acore.negotiation import Form
 from a2acore.server import GRACE, Exposed, Options, check, serve
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+EVERYWHERE = ("0.0.0.0", "::")
 LEVELS = ("debug", "info", "warning", "error")
 
 
@@ -185,6 +186,11 @@ async def run(plan: Plan) -> bool:
                 )
                 ready.set()
                 _say(f"{backend.info.name} is at {bound.url} (card: {bound.url}{CARD_PATH})")
+                if plan.host in EVERYWHERE and not plan.options.public_url:
+                    _say(
+                        f"the card sends callers to {bound.url}, of no use to other machines; "
+                        "say where they reach this one: --public-url URL"
+                    )
             peaceful = True
             nursery.cancel_scope.cancel()
     return peaceful
