@@ -17,6 +17,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from a2acli.explain import explain
@@ -415,6 +416,22 @@ def test_a_token_that_others_can_read_is_warned_of(tmp_path: Path) -> None:
     secret.chmod(0o644)
     done = a2acode("card", "--token-file", str(secret), "--url", "nowhere")
     assert done.stderr.startswith(f"a2acode: others can read {secret}; try `chmod 600 {secret}`\n")
+
+
+def test_a_webhook_may_lead_here_only_if_the_server_is_told_so(url: str) -> None:
+    part = {"text": "hello"}
+    params = {
+        "message": {"messageId": "m", "role": "ROLE_USER", "parts": [part]},
+        "configuration": {"taskPushNotificationConfig": {"url": "http://127.0.0.1:9/"}},
+    }
+
+    def answer(url: str) -> str:
+        asked = {"jsonrpc": "2.0", "id": 1, "method": "SendMessage", "params": params}
+        return httpx.post(url, json=asked, headers={"A2A-Version": "1.0"}).text
+
+    assert "url leads to an address that is not public" in answer(url)
+    with serving("--webhook-allow-private") as (open_url, _):
+        assert "TASK_STATE_COMPLETED" in answer(open_url)
 
 
 def test_a_port_that_is_taken_is_told_in_one_line() -> None:

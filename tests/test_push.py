@@ -178,6 +178,18 @@ async def test_a_webhook_without_an_id_gets_one(way: Way, tmp_path: Path) -> Non
         assert hooks.one(await hooks.get(made["id"])) == made
 
 
+async def test_0_3_takes_a_webhook_bare_as_well(tmp_path: Path) -> None:
+    """The official JavaScript client posts on HTTP+JSON what others put into `config`."""
+    [way] = [way for way in WAYS if way.old and not way.rpc]
+    async with hooked(tmp_path) as (edge, receiver):
+        hooks = Hooks(edge, way, (await edge.tell(way, "hi"))["id"])
+        name = f"tasks/{hooks.task}/pushNotificationConfigs/c"
+        hook = {"id": "c", "url": receiver.url}
+        bare = {"taskId": hooks.task, "name": name, "pushNotificationConfig": hook}
+        answer = await edge.do(way, "set_push", **bare)
+        assert hooks.one(answer) == {"task": hooks.task, **hook}
+
+
 async def test_0_3_reads_the_default_webhook_or_else_the_oldest(tmp_path: Path) -> None:
     [way] = [way for way in WAYS if way.old and way.rpc]
     async with hooked(tmp_path) as (edge, receiver):
@@ -765,6 +777,19 @@ async def test_a_task_has_so_many_webhooks_and_no_more(
         assert (await get(scene.service, task.id)).status.state.name == "INPUT_REQUIRED"
         await set_push(scene, task.id, id="7", token="replaced")
         assert await listed(scene, task.id) == [str(n) for n in range(MOST)]
+
+
+async def test_the_default_webhook_of_0_3_is_replaced_also_when_there_is_no_room(
+    autojump_clock: trio.testing.MockClock,
+) -> None:
+    async with open_scene(waiting) as scene:
+        task = await send(scene.service)
+        for n in range(1, MOST):
+            await set_push(scene, task.id, id=str(n))
+        for token in ("first", "second"):
+            config = webhook(task_id=task.id, token=token)
+            await scene.service.set_push(Caller(line="0.3"), config)
+        assert len(await listed(scene, task.id)) == MOST
 
 
 async def test_webhooks_are_listed_in_pages_if_that_is_asked_for(

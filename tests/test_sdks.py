@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trio
@@ -13,7 +14,9 @@ import trio
 from a2abackends.echo import ECHO
 from a2acore.backend import Settings
 from a2acore.server import Options, serve
+from tests.kit.clients.driver import WEBHOOK_CREDENTIALS, WEBHOOK_TOKEN
 from tests.kit.sdks import Binding, Sdk
+from tests.receiver import Letter, receiving
 
 pytestmark = [
     pytest.mark.sdks,
@@ -25,9 +28,9 @@ PATIENCE = 90.0
 
 
 @asynccontextmanager
-async def echoing(workspace: Path, token: str = "") -> AsyncIterator[str]:
+async def echoing(workspace: Path, **rest: Any) -> AsyncIterator[str]:
     """The URL of a server with echo behind it."""
-    options = Options(workspace=workspace, token=token)
+    options = Options(workspace=workspace, **rest)
     with trio.fail_after(PATIENCE):
         async with ECHO.open(Settings(workspace)) as backend, trio.open_nursery() as nursery:
             bound = await nursery.start(partial(serve, backend, port=0, options=options))
@@ -137,3 +140,55 @@ async def test_a_token_is_wanted_and_taken(
     assert refused.events == []
     assert seen.error is None
     assert seen.events[-1]["state"] == "completed"
+
+
+def ends(letters: list[Letter], state: str) -> bool:
+    """Whether the last letter tells of this state, in the form of either line."""
+    if not letters:
+        return False
+    said = letters[-1].json
+    said = said.get("statusUpdate", said)
+    found: str = said.get("status", {}).get("state", "")
+    return found.removeprefix("TASK_STATE_").lower() == state
+
+
+def check_letters(letters: list[Letter], line: str) -> None:
+    for letter in letters:
+        assert letter.headers["x-a2a-notification-token"] == WEBHOOK_TOKEN
+        assert letter.headers["authorization"] == f"Bearer {WEBHOOK_CREDENTIALS}"
+        assert ("kind" in letter.json) == (line == "0.3")
+
+
+async def test_webhooks_are_set_read_listed_and_deleted_and_one_hears_the_end(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with receiving() as receiver, echoing(tmp_path, webhook_allow_private=True) as url:
+        seen = await official_client.play(
+            "webhooks", url, binding, "question", webhook=receiver.url
+        )
+        assert seen.error is None
+        assert seen.task is not None
+        assert seen.task["state"] == "canceled"
+        letters = await receiver.until(lambda letters: ends(letters, "canceled"))
+    told = {"task": seen.task["id"], "url": receiver.url, "token": WEBHOOK_TOKEN}
+    told |= {"scheme": "Bearer", "credentials": WEBHOOK_CREDENTIALS}
+    one, two = ({**told, "id": id} for id in ("one", "two"))
+    assert seen.webhooks["set"] == [one, two]
+    assert seen.webhooks["got"] == one
+    listing = official_client.name != "python-0.3"  # which can neither list nor delete
+    assert seen.webhooks["listed"] == ([one, two] if listing else None)
+    assert seen.webhooks["left"] == ([one] if listing else None)
+    check_letters(letters, official_client.line)
+
+
+async def test_a_webhook_that_comes_with_a_message_hears_the_task(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with receiving() as receiver, echoing(tmp_path, webhook_allow_private=True) as url:
+        seen = await official_client.play(
+            "notified", url, binding, "hello world", webhook=receiver.url
+        )
+        assert seen.error is None
+        assert seen.events[-1]["state"] == "completed"
+        letters = await receiver.until(lambda letters: ends(letters, "completed"))
+    check_letters(letters, official_client.line)

@@ -30,6 +30,8 @@ Scenario = Literal[
     "cancel",  # in mid-stream, which is then read to its end; wants a slow prompt
     "cancel_finished",
     "subscribe",  # after hanging up in mid-stream, read to the end; wants a slow prompt
+    "webhooks",  # all operations on a task that waits; wants a prompt that makes it wait
+    "notified",  # blocking, with the webhook in the message's configuration
 ]
 
 
@@ -55,6 +57,11 @@ class Seen:
     task: dict[str, Any] | None
     """What get or cancel returned: `id`, `context`, `state` and `artifacts`, each with `name` and
     `text`."""
+
+    webhooks: dict[str, Any]
+    """What the operations on webhooks returned: `set` (a list), `got`, `listed`, and what is `left`
+    after a deletion. Each webhook has `task`, `id`, `url`, `token`, `scheme`, `credentials`; the
+    lists are None where the client cannot ask for one."""
 
     error: dict[str, Any] | None
     """The exception that ended the scenario: its `type`, `message`, and `code`, the JSON-RPC or
@@ -87,9 +94,18 @@ class Sdk:
     `Missing` where it cannot."""
 
     async def play(
-        self, scenario: Scenario, url: str, binding: Binding, prompt: str = "", token: str = ""
+        self,
+        scenario: Scenario,
+        url: str,
+        binding: Binding,
+        prompt: str = "",
+        token: str = "",
+        webhook: str = "",
     ) -> Seen:
         """Play a scenario against the server whose card is found below `url`.
+
+        `webhook` is the URL of one, which is set with the token and the bearer credentials that
+        `tests.kit.clients.driver` names.
 
         The driver gives up by itself after a minute and says so in `Seen.error`.
 
@@ -103,6 +119,7 @@ class Sdk:
             "binding": binding,
             "prompt": prompt,
             "token": token,
+            "webhook": webhook,
         }
         done = await trio.run_process(
             command,

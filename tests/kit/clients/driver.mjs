@@ -60,7 +60,24 @@ const SCENARIOS = {
     await read(client.subscribe(id), seen.joined);
     seen.task = await client.get(id);
   },
+  async webhooks(client, prompt, seen) {
+    await SCENARIOS.send(client, prompt, seen);
+    const task = seen.events[0].task;
+    const set = [await client.setWebhook(task, "one"), await client.setWebhook(task, "two")];
+    const got = await client.getWebhook(task, "one");
+    const listed = await client.listWebhooks(task);
+    await client.deleteWebhook(task, "two");
+    const left = await client.listWebhooks(task);
+    seen.webhooks = { set, got, listed, left };
+    seen.task = await client.cancel(task);
+  },
+  async notified(client, prompt, seen) {
+    seen.events.push(await client.sendWithWebhook(prompt));
+  },
 };
+
+export const WEBHOOK_TOKEN = "t0ken";
+export const WEBHOOK_CREDENTIALS = "cr3dentials";
 
 // `fetch` as the job wants it: with the token, where there is one.
 export function fetchFor({ token }) {
@@ -77,7 +94,7 @@ export function stateWord(state) {
 }
 
 export async function main(connect) {
-  const seen = { card: null, events: [], joined: [], task: null, error: null };
+  const seen = { card: null, events: [], joined: [], task: null, webhooks: {}, error: null };
   const answer = () => process.stdout.write(JSON.stringify(seen), () => process.exit());
   const fail = (error) => {
     const code = typeof error.code === "number" ? error.code : null;

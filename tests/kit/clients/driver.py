@@ -15,6 +15,9 @@ PATIENCE = 60  # seconds for a scenario; the slow turn takes ten
 
 UNKNOWN = "00000000-0000-4000-8000-000000000000"  # a task that nobody has
 
+WEBHOOK_TOKEN = "t0ken"
+WEBHOOK_CREDENTIALS = "cr3dentials"
+
 Document = dict[str, Any]
 Events = AsyncGenerator[Document, None]
 
@@ -28,6 +31,12 @@ class Client(Protocol):
     async def get(self, task_id: str) -> Document: ...
     async def cancel(self, task_id: str) -> Document: ...
     def subscribe(self, task_id: str) -> Events: ...
+    async def set_webhook(self, task_id: str, id: str) -> Document: ...
+    async def get_webhook(self, task_id: str, id: str) -> Document: ...
+    async def list_webhooks(self, task_id: str) -> list[Document] | None:
+        """None, where the SDK has no way to ask."""
+
+    async def delete_webhook(self, task_id: str, id: str) -> None: ...
 
 
 Connect = Callable[[Document], Awaitable[Client]]
@@ -90,12 +99,42 @@ async def subscribe(client: Client, prompt: str, seen: Document) -> None:
     seen["task"] = await client.get(task_id)
 
 
-SCENARIOS = (card, send, stream, get, get_unknown, cancel, cancel_finished, subscribe)
+async def webhooks(client: Client, prompt: str, seen: Document) -> None:
+    """Set two on a task that waits, delete one, and end the task, which the other hears."""
+    await send(client, prompt, seen)
+    task_id = seen["events"][0]["task"]
+    hooks = seen["webhooks"]
+    hooks["set"] = [await client.set_webhook(task_id, id) for id in ("one", "two")]
+    hooks["got"] = await client.get_webhook(task_id, "one")
+    hooks["listed"] = await client.list_webhooks(task_id)
+    await client.delete_webhook(task_id, "two")
+    hooks["left"] = await client.list_webhooks(task_id)
+    seen["task"] = await client.cancel(task_id)
+
+
+async def notified(client: Client, prompt: str, seen: Document) -> None:
+    """Send a message that brings the webhook along; the SDK's client is configured so."""
+    await send(client, prompt, seen)
+
+
+SCENARIOS = (
+    card,
+    send,
+    stream,
+    get,
+    get_unknown,
+    cancel,
+    cancel_finished,
+    subscribe,
+    webhooks,
+    notified,
+)
 
 
 async def play(job: Document, connect: Connect, explain: Explain) -> Document:
     scenarios = {scenario.__name__: scenario for scenario in SCENARIOS}
-    seen: Document = {"card": None, "events": [], "joined": [], "task": None, "error": None}
+    seen: Document = {"card": None, "events": [], "joined": [], "task": None, "webhooks": {}}
+    seen["error"] = None
     try:
         async with asyncio.timeout(PATIENCE):
             client = await connect(job)

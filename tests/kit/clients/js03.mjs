@@ -1,7 +1,14 @@
 // Driver of the official JavaScript SDK's 0.3 line. Run by tests/kit/sdks.py alone.
 
 import { randomUUID } from "node:crypto";
-import { fetchFor, main, require, stateWord } from "./driver.mjs";
+import {
+  fetchFor,
+  main,
+  require,
+  stateWord,
+  WEBHOOK_CREDENTIALS,
+  WEBHOOK_TOKEN,
+} from "./driver.mjs";
 
 const {
   ClientFactory,
@@ -58,6 +65,15 @@ const messageOf = (prompt) => ({
   },
 });
 
+const webhookOf = ({ taskId, pushNotificationConfig: { id, url, token, authentication } }) => ({
+  task: taskId,
+  id,
+  url,
+  token,
+  scheme: authentication.schemes[0],
+  credentials: authentication.credentials,
+});
+
 async function* describedAll(events) {
   for await (const event of events) yield described(event);
 }
@@ -67,6 +83,11 @@ await main(async (job) => {
   const card = await new DefaultAgentCardResolver({ fetchImpl }).resolve(job.url);
   const transports = [new TRANSPORTS[job.binding]({ fetchImpl })];
   const client = await new ClientFactory({ transports }).createFromAgentCard(card);
+  const webhook = {
+    url: job.webhook,
+    token: WEBHOOK_TOKEN,
+    authentication: { schemes: ["Bearer"], credentials: WEBHOOK_CREDENTIALS },
+  };
   const offered = [
     { url: card.url, transport: card.preferredTransport },
     ...(card.additionalInterfaces ?? []),
@@ -88,5 +109,25 @@ await main(async (job) => {
     get: async (id) => taskOf(await client.getTask({ id })),
     cancel: async (id) => taskOf(await client.cancelTask({ id })),
     subscribe: (id) => describedAll(client.resubscribeTask({ id })),
+    setWebhook: async (taskId, id) =>
+      webhookOf(
+        await client.setTaskPushNotificationConfig({
+          taskId,
+          pushNotificationConfig: { ...webhook, id },
+        }),
+      ),
+    getWebhook: async (id, pushNotificationConfigId) =>
+      webhookOf(await client.getTaskPushNotificationConfig({ id, pushNotificationConfigId })),
+    listWebhooks: async (id) =>
+      (await client.listTaskPushNotificationConfig({ id })).map(webhookOf),
+    deleteWebhook: (id, pushNotificationConfigId) =>
+      client.deleteTaskPushNotificationConfig({ id, pushNotificationConfigId }),
+    sendWithWebhook: async (prompt) =>
+      described(
+        await client.sendMessage({
+          ...messageOf(prompt),
+          configuration: { blocking: true, pushNotificationConfig: webhook },
+        }),
+      ),
   };
 });

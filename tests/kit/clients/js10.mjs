@@ -1,7 +1,14 @@
 // Driver of the official JavaScript SDK's 1.x line. Run by tests/kit/sdks.py alone.
 
 import { randomUUID } from "node:crypto";
-import { fetchFor, main, require, stateWord } from "./driver.mjs";
+import {
+  fetchFor,
+  main,
+  require,
+  stateWord,
+  WEBHOOK_CREDENTIALS,
+  WEBHOOK_TOKEN,
+} from "./driver.mjs";
 
 const { Role, TaskState } = require("@a2a-js/sdk");
 const {
@@ -65,6 +72,15 @@ const messageOf = (prompt) => ({
   },
 });
 
+const webhookOf = ({ taskId, id, url, token, authentication }) => ({
+  task: taskId,
+  id,
+  url,
+  token,
+  scheme: authentication.scheme,
+  credentials: authentication.credentials,
+});
+
 async function* describedAll(events) {
   for await (const event of events) yield described(event);
 }
@@ -74,6 +90,11 @@ await main(async (job) => {
   const card = await new DefaultAgentCardResolver({ fetchImpl }).resolve(job.url);
   const transports = [new TRANSPORTS[job.binding]({ fetchImpl })];
   const client = await new ClientFactory({ transports }).createFromAgentCard(card);
+  const webhook = {
+    url: job.webhook,
+    token: WEBHOOK_TOKEN,
+    authentication: { scheme: "Bearer", credentials: WEBHOOK_CREDENTIALS },
+  };
   return {
     card: async () => ({
       name: card.name,
@@ -91,5 +112,19 @@ await main(async (job) => {
     get: async (id) => taskOf(await client.getTask({ id })),
     cancel: async (id) => taskOf(await client.cancelTask({ id })),
     subscribe: (id) => describedAll(client.resubscribeTask({ id })),
+    setWebhook: async (taskId, id) =>
+      webhookOf(await client.createTaskPushNotificationConfig({ ...webhook, taskId, id })),
+    getWebhook: async (taskId, id) =>
+      webhookOf(await client.getTaskPushNotificationConfig({ taskId, id })),
+    listWebhooks: async (taskId) =>
+      (await client.listTaskPushNotificationConfig({ taskId })).configs.map(webhookOf),
+    deleteWebhook: (taskId, id) => client.deleteTaskPushNotificationConfig({ taskId, id }),
+    sendWithWebhook: async (prompt) =>
+      describedResult(
+        await client.sendMessage({
+          ...messageOf(prompt),
+          configuration: { taskPushNotificationConfig: webhook },
+        }),
+      ),
   };
 });

@@ -15,22 +15,36 @@ from a2a.client import (
 )
 from a2a.client.errors import A2AClientHTTPError, A2AClientJSONRPCError
 from a2a.types import (
+    GetTaskPushNotificationConfigParams,
     Message,
     Part,
+    PushNotificationAuthenticationInfo,
+    PushNotificationConfig,
     Role,
     Task,
     TaskIdParams,
+    TaskPushNotificationConfig,
     TaskQueryParams,
     TaskStatusUpdateEvent,
     TextPart,
 )
 
-from tests.kit.clients.driver import PATIENCE, Client, Document, Events, main, state_word
+from tests.kit.clients.driver import (
+    PATIENCE,
+    WEBHOOK_CREDENTIALS,
+    WEBHOOK_TOKEN,
+    Client,
+    Document,
+    Events,
+    main,
+    state_word,
+)
 
 
 class Client03:
-    def __init__(self, card: Any, clients: dict[bool, Any]) -> None:
+    def __init__(self, card: Any, clients: dict[bool, Any], webhook: Any) -> None:
         self._card = card
+        self._webhook = webhook
         self._clients = clients  # by whether it streams
 
     async def card(self) -> Document:
@@ -72,6 +86,21 @@ class Client03:
             async for event in events:
                 yield described(event)
 
+    async def set_webhook(self, task_id: str, id: str) -> Document:
+        config = self._webhook.model_copy(update={"id": id})
+        named = TaskPushNotificationConfig(task_id=task_id, push_notification_config=config)
+        return webhook_of(await self._clients[True].set_task_callback(named))
+
+    async def get_webhook(self, task_id: str, id: str) -> Document:
+        named = GetTaskPushNotificationConfigParams(id=task_id, push_notification_config_id=id)
+        return webhook_of(await self._clients[True].get_task_callback(named))
+
+    async def list_webhooks(self, task_id: str) -> list[Document] | None:
+        return None  # the SDK cannot ask for it
+
+    async def delete_webhook(self, task_id: str, id: str) -> None:
+        pass  # nor for that
+
 
 def described(event: Any) -> Document:
     """The SDK yields a message, or the task so far together with what changed it."""
@@ -111,6 +140,18 @@ def artifact_of(artifact: Any) -> Document:
     return {"name": artifact.name, "text": text_of(artifact.parts)}
 
 
+def webhook_of(config: Any) -> Document:
+    hook = config.push_notification_config
+    return {
+        "task": config.task_id,
+        "id": hook.id,
+        "url": hook.url,
+        "token": hook.token,
+        "scheme": hook.authentication.schemes[0],
+        "credentials": hook.authentication.credentials,
+    }
+
+
 def text_of(parts: Any) -> str:
     return "".join(part.root.text for part in parts if isinstance(part.root, TextPart))
 
@@ -120,15 +161,25 @@ async def connect(job: Document) -> Client:
     headers = {"authorization": f"Bearer {token}"} if token else {}
     http = httpx.AsyncClient(timeout=PATIENCE, headers=headers)
     card = await A2ACardResolver(http, job["url"]).get_agent_card()
+    webhook = PushNotificationConfig(
+        url=job["webhook"],
+        token=WEBHOOK_TOKEN,
+        authentication=PushNotificationAuthenticationInfo(
+            schemes=["Bearer"], credentials=WEBHOOK_CREDENTIALS
+        ),
+    )
     clients = {
         streaming: ClientFactory(
             ClientConfig(
-                streaming=streaming, httpx_client=http, supported_transports=[job["binding"]]
+                streaming=streaming,
+                httpx_client=http,
+                supported_transports=[job["binding"]],
+                push_notification_configs=[webhook] if job["scenario"] == "notified" else [],
             )
         ).create(card)
         for streaming in (False, True)
     }
-    return Client03(card, clients)
+    return Client03(card, clients, webhook)
 
 
 def explain(exc: Exception) -> int | None:

@@ -10,23 +10,38 @@ from uuid import uuid4
 import httpx
 from a2a.client import A2ACardResolver, ClientConfig, ClientFactory
 from a2a.types import (
+    AuthenticationInfo,
     CancelTaskRequest,
+    DeleteTaskPushNotificationConfigRequest,
+    GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
+    ListTaskPushNotificationConfigsRequest,
     Message,
     Part,
     Role,
     SendMessageRequest,
     SubscribeToTaskRequest,
+    TaskPushNotificationConfig,
     TaskState,
 )
 from a2a.utils.errors import JSON_RPC_ERROR_CODE_MAP
 
-from tests.kit.clients.driver import PATIENCE, Client, Document, Events, main, state_word
+from tests.kit.clients.driver import (
+    PATIENCE,
+    WEBHOOK_CREDENTIALS,
+    WEBHOOK_TOKEN,
+    Client,
+    Document,
+    Events,
+    main,
+    state_word,
+)
 
 
 class Client10:
-    def __init__(self, card: Any, clients: dict[bool, Any]) -> None:
+    def __init__(self, card: Any, clients: dict[bool, Any], webhook: Any) -> None:
         self._card = card
+        self._webhook = webhook
         self._clients = clients  # by whether it streams
 
     async def card(self) -> Document:
@@ -72,6 +87,24 @@ class Client10:
             async for event in events:
                 yield described(event)
 
+    async def set_webhook(self, task_id: str, id: str) -> Document:
+        config = TaskPushNotificationConfig(task_id=task_id, id=id)
+        config.MergeFrom(self._webhook)
+        return webhook_of(await self._clients[True].create_task_push_notification_config(config))
+
+    async def get_webhook(self, task_id: str, id: str) -> Document:
+        request = GetTaskPushNotificationConfigRequest(task_id=task_id, id=id)
+        return webhook_of(await self._clients[True].get_task_push_notification_config(request))
+
+    async def list_webhooks(self, task_id: str) -> list[Document] | None:
+        request = ListTaskPushNotificationConfigsRequest(task_id=task_id)
+        listing = await self._clients[True].list_task_push_notification_configs(request)
+        return [webhook_of(config) for config in listing.configs]
+
+    async def delete_webhook(self, task_id: str, id: str) -> None:
+        request = DeleteTaskPushNotificationConfigRequest(task_id=task_id, id=id)
+        await self._clients[True].delete_task_push_notification_config(request)
+
 
 def described(event: Any) -> Document:
     kind = event.WhichOneof("payload")
@@ -114,6 +147,17 @@ def artifact_of(artifact: Any) -> Document:
     return {"name": artifact.name, "text": text_of(artifact.parts)}
 
 
+def webhook_of(config: Any) -> Document:
+    return {
+        "task": config.task_id,
+        "id": config.id,
+        "url": config.url,
+        "token": config.token,
+        "scheme": config.authentication.scheme,
+        "credentials": config.authentication.credentials,
+    }
+
+
 def text_of(parts: Any) -> str:
     return "".join(part.text for part in parts)
 
@@ -122,9 +166,17 @@ async def connect(job: Document) -> Client:
     token = job["token"]
     headers = {"authorization": f"Bearer {token}"} if token else {}
     http = httpx.AsyncClient(timeout=PATIENCE, headers=headers)
+    webhook = TaskPushNotificationConfig(
+        url=job["webhook"],
+        token=WEBHOOK_TOKEN,
+        authentication=AuthenticationInfo(scheme="Bearer", credentials=WEBHOOK_CREDENTIALS),
+    )
     configs = {
         streaming: ClientConfig(
-            streaming=streaming, httpx_client=http, supported_protocol_bindings=[job["binding"]]
+            streaming=streaming,
+            httpx_client=http,
+            supported_protocol_bindings=[job["binding"]],
+            push_notification_config=webhook if job["scenario"] == "notified" else None,
         )
         for streaming in (False, True)
     }
@@ -132,7 +184,7 @@ async def connect(job: Document) -> Client:
     factories = {streaming: ClientFactory(config) for streaming, config in configs.items()}
     card = await A2ACardResolver(http, job["url"]).get_agent_card()
     clients = {streaming: factory.create(card) for streaming, factory in factories.items()}
-    return Client10(card, clients)
+    return Client10(card, clients, webhook)
 
 
 def explain(exc: Exception) -> int | None:
