@@ -10,9 +10,10 @@ import traceback
 
 from fuzz.lines import LINES
 from fuzz.lives import LIVES
+from fuzz.stories import STORIES
 from fuzz.turns import TURNS
 
-PROPERTIES = (LIVES, TURNS, *LINES)
+PROPERTIES = (LIVES, TURNS, STORIES, *LINES)
 
 CASES = 50
 """Of a property at a time: enough for hypothesis to get going, few enough to be fair."""
