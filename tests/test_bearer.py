@@ -60,7 +60,8 @@ WRONG = [
 
 @each_way
 async def test_every_operation_needs_the_token(way: Way, tmp_path: Path) -> None:
-    """V10-MUST-060, V10-MUST-115, V10-MUST-145, V03-MUST-006, V03-MUST-073."""
+    """V10-MUST-060, V10-MUST-115, V10-MUST-145, V10-MUST-149, V03-MUST-006, V03-MUST-073,
+    V03-MUST-077."""
     async with echoing(tmp_path, token=TOKEN) as edge:
         stranger = Edge(edge.url)
         for operation, params in every_operation(way):
@@ -195,7 +196,7 @@ async def test_a_public_path_in_other_letters_leads_to_the_page_and_nowhere_else
 
 @each_way
 async def test_who_is_turned_away_is_not_listened_to(way: Way, tmp_path: Path) -> None:
-    """The answer comes before the body, and ends the connection."""
+    """V10-MUST-149: the answer comes before the body, and ends the connection."""
     async with echoing(tmp_path, token=TOKEN) as edge:
         verb, target, headers, _ = way.spell("send", {})
         headers["Content-Length"] = "1000000"

@@ -201,7 +201,7 @@ async def test_an_extension_that_is_required_has_to_be_named(tmp_path: Path) -> 
 
 
 async def test_the_extended_card_is_for_callers_with_a_credential(tmp_path: Path) -> None:
-    """V10-MUST-142, V10-SHOULD-079, V10-SHOULD-082, V03-MUST-060."""
+    """V10-MUST-142, V10-MUST-143, V10-SHOULD-079, V10-SHOULD-082, V03-MUST-060."""
     async with asking(tmp_path, token="sesame") as http:
         public = (await http.get("/.well-known/agent-card.json")).json()
         refused = await http.get("/extendedAgentCard")

@@ -544,7 +544,7 @@ RETRIED = [408, 425, 429, 500, 502, 503, 504, 599]
 async def test_a_letter_is_tried_again_until_it_is_taken_and_none_overtakes_it(
     status: int, autojump_clock: trio.testing.MockClock
 ) -> None:
-    """V10-MUST-045: any 2xx takes it."""
+    """Any 2xx takes it."""
     async with open_scene(quick) as scene:
         hook = scene.hook(statuses(status, status, 202, 299))
         await tell(scene, webhook())

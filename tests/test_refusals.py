@@ -238,7 +238,7 @@ WEBHOOKS: dict[str, Ask] = {
 async def test_webhooks_are_refused_by_a_server_that_declares_none(
     way: Way, case: str, tmp_path: Path
 ) -> None:
-    """V03-MUST-056, V10-MUST-059."""
+    """V03-MUST-056, V10-MUST-059, V10-MUST-072, V10-MUST-073."""
     async with echoing(tmp_path, push=False) as edge:
         card = (await edge.ask("GET", "/.well-known/agent-card.json")).json
         assert not card["capabilities"].get("pushNotifications", False)
@@ -256,7 +256,7 @@ async def test_a_refused_stream_is_no_stream(way: Way, tmp_path: Path) -> None:
 
 @each_way
 async def test_a_part_that_the_agent_cannot_take_is_refused(way: Way) -> None:
-    """V10-MUST-006."""
+    """V10-MUST-006, V10-SHOULD-085."""
 
     async def play(turn: Turn) -> str | None:
         return None
@@ -279,6 +279,8 @@ class Breaking(Actor):
 async def test_what_breaks_here_is_logged_whole_and_answered_briefly(
     way: Way, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """V10-SHOULD-034."""
+
     async def play(turn: Turn) -> str | None:
         return None
 
@@ -296,6 +298,7 @@ async def test_what_breaks_here_is_logged_whole_and_answered_briefly(
 
 @each_way
 async def test_who_waits_in_too_long_a_line_is_told_to_come_again(way: Way, tmp_path: Path) -> None:
+    """V10-SHOULD-033: what passes is told from what stays, by a status and by a time to wait."""
     async with echoing(tmp_path) as edge:
         at_once = way.at_once()
         for _ in range(33):  # one that works, and the line behind it

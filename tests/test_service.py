@@ -182,6 +182,7 @@ async def test_a_message_to_an_ended_task_is_refused(service: Service) -> None:
 async def test_a_message_to_a_working_task_is_refused_and_says_what_to_do(
     service: Service,
 ) -> None:
+    """V10-SHOULD-027."""
     task, _ = await begin(service, "wait")
     with pytest.raises(UnsupportedOperation, match="leave out taskId to queue"):
         await send(service, saying(task_id=task.id))
@@ -381,6 +382,8 @@ async def test_a_task_outlives_the_caller_that_started_it(service: Service) -> N
 
 
 async def test_a_strangers_task_does_not_exist(service: Service) -> None:
+    """V10-MUST-005, V10-MUST-018, V10-MUST-023, V10-MUST-024, V10-MUST-033, V10-MUST-062,
+    V10-MUST-064, V10-MUST-144, V10-MUST-146 to V10-MUST-148, V10-SHOULD-032."""
     task = await send(service, "ask")
     done = await send(service)
     for task_id in (task.id, done.id, "never-was"):

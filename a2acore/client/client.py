@@ -20,6 +20,7 @@ from a2acore.model import (
     AgentCard,
     CancelTaskRequest,
     Event,
+    GetExtendedAgentCardRequest,
     GetTaskRequest,
     ListTasksRequest,
     ListTasksResponse,
@@ -94,6 +95,12 @@ class Client:
         """Stop a task, and see where it stands then."""
         task: Task = await self._ask(Operation.CANCEL, request)
         return task
+
+    async def extended_card(self) -> AgentCard:
+        """The card for callers with a credential; from now on it is this client's `card`."""
+        # In the place of the public one (A2A 1.0.1, 3.1.11), which has chosen the ways; they stay.
+        self.card = await self._ask(Operation.EXTENDED_CARD, GetExtendedAgentCardRequest())
+        return self.card
 
     @asynccontextmanager
     async def stream(self, request: SendMessageRequest) -> AsyncIterator[Stream]:

@@ -37,7 +37,7 @@ def translated(url: str) -> Iterator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.ProxyError) as exc:
-        why = str(exc) or "it takes too long"
+        why = _said(exc) or "it takes too long"
         raise Unreachable(
             f"cannot reach {where} ({why}); is the agent running, and the address right?"
         ) from exc
@@ -51,6 +51,13 @@ def translated(url: str) -> Iterator[None]:
             f"the connection to {where} broke off ({why}); "
             "what was asked may still be going on there"
         ) from exc
+
+
+def _said(error: BaseException | None) -> str:
+    """What an error says, or what it came from: trio passes on without a word what TLS says."""
+    while error is not None and not str(error):
+        error = error.__cause__ or error.__context__
+    return str(error or "")
 
 
 def bare(url: str) -> str:
