@@ -273,7 +273,13 @@ class Http1(H11Protocol):
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
         """Like hypercorn's, which drops without a word what an app sends after the client's request
         broke: an app that never waits would then run for ever, and nobody else.
+
+        And it says so when an answer ends the connection, because the request is not through yet: a
+        client that is not told sends its next request into the closing of the socket.
         """
+        if isinstance(event, h11.Response) and self.connection.their_state is h11.SEND_BODY:
+            headers = [*event.headers, (b"connection", b"close")]
+            event = h11.Response(status_code=event.status_code, headers=headers)
         try:
             data = self.connection.send(event)
         except h11.LocalProtocolError as exc:

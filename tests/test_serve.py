@@ -746,3 +746,25 @@ async def test_no_task_is_left_waiting_for_a_request_that_is_over() -> None:
 def test_hypercorn_is_the_release_whose_insides_we_know() -> None:
     assert "hypercorn==0.18.0" in (requires("a2acore") or [])
     assert version("hypercorn") == "0.18.0"
+
+
+async def test_an_answer_that_comes_before_the_body_is_through_says_that_it_is_the_last() -> None:
+    """Who is not told so sends the next request into a socket that is being closed."""
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        headers = [(b"content-length", b"2")]
+        await send({"type": "http.response.start", "status": 404, "headers": headers})
+        await send({"type": "http.response.body", "body": b"no"})
+
+    async with serving(app) as server:
+        async with server.client() as client:
+            await client.send(post(b"a", "Content-Length: 2"))
+            answer = await client.answer()
+            assert answer.headers[b"connection"] == b"close"
+            await client.send(b"b")
+            assert await client.rest() == b""
+        async with server.client() as client:  # a body that came with its head costs nothing
+            for _ in range(2):
+                answer = await client.ask(post(b"ab", "Content-Length: 2"))
+                assert b"connection" not in answer.headers
