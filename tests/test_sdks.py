@@ -130,6 +130,34 @@ async def test_who_hung_up_can_subscribe_and_hear_the_rest(
     assert seen.joined[-1]["state"] == "completed"
 
 
+async def test_tasks_can_be_listed_by_their_context(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path) as url:
+        seen = await official_client.play("listed", url, binding, "hello world")
+    if official_client.line == "0.3":
+        assert seen.error is not None, "there is no such thing on 0.3"
+        return
+    assert seen.error is None
+    [task] = seen.listed
+    assert task["id"] == seen.events[0]["task"]
+    assert task["state"] == "completed"
+    assert task["artifacts"] == []
+
+
+async def test_a_caller_with_a_token_gets_the_extended_card(
+    official_client: Sdk, binding: Binding, tmp_path: Path
+) -> None:
+    async with echoing(tmp_path, token="open-sesame") as url:
+        public = await official_client.play("card", url, binding)
+        seen = await official_client.play("extended", url, binding, token="open-sesame")
+    assert seen.error is None
+    assert seen.card is not None
+    assert public.card is not None
+    assert seen.card["name"] == "Echo"
+    assert seen.card["version"] == f"{public.card['version']}+extended"
+
+
 async def test_a_token_is_wanted_and_taken(
     official_client: Sdk, binding: Binding, tmp_path: Path
 ) -> None:

@@ -23,6 +23,8 @@ ROOT = Path(__file__).parents[2]  # where `tests` is importable
 Binding = Literal["JSONRPC", "HTTP+JSON"]
 Scenario = Literal[
     "card",
+    "extended",  # the card for callers with a credential
+    "listed",  # two tasks, and those of the context of the first; only on 1.0
     "send",  # blocking
     "stream",
     "get",  # after a blocking send
@@ -62,6 +64,9 @@ class Seen:
     """What the operations on webhooks returned: `set` (a list), `got`, `listed`, and what is `left`
     after a deletion. Each webhook has `task`, `id`, `url`, `token`, `scheme`, `credentials`; the
     lists are None where the client cannot ask for one."""
+
+    listed: list[dict[str, Any]]
+    """The tasks that were listed, each with the fields of `task`."""
 
     error: dict[str, Any] | None
     """The exception that ended the scenario: its `type`, `message`, and `code`, the JSON-RPC or

@@ -9,6 +9,7 @@ Source: A2A 0.3.0 section 5.5, its type definitions, OpenAPI 3.0 for the securit
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence, Set
+from typing import Any
 
 import msgspec
 from msgspec import field
@@ -236,6 +237,19 @@ def write_security(requirements: Sequence[model.SecurityRequirement], unsaid: Se
         for requirement in requirements
         if unsaid.isdisjoint(requirement.schemes)
     )
+
+
+def write_rest(card: model.AgentCard) -> dict[str, Any]:
+    """The card of this line on HTTP+JSON, where some callers read it as the proto has it.
+
+    The official Python client reads the schema's form, the JavaScript one the proto's. They part at
+    the security schemes, and each ignores what the other looks for.
+    """
+    written: dict[str, Any] = msgspec.to_builtins(write(card))
+    wrapped = msgspec.to_builtins(card.security_schemes)
+    for name, scheme in written.get("securitySchemes", {}).items():
+        scheme.update(wrapped.get(name, {}))
+    return written
 
 
 def _unsaid(card: model.AgentCard) -> Set[str]:

@@ -201,6 +201,5 @@ class Rest:
             case Operation.DELETE_PUSH:
                 return {}
             case Operation.EXTENDED_CARD:
-                # In the schema's form, as the SDKs answer it too.
-                return cards.write(value)
+                return cards.write_rest(value)
         return form.write_event(value)

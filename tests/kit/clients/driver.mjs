@@ -29,6 +29,14 @@ const SCENARIOS = {
   async card(client, prompt, seen) {
     seen.card = await client.card();
   },
+  async extended(client, prompt, seen) {
+    seen.card = await client.extendedCard();
+  },
+  async listed(client, prompt, seen) {
+    await SCENARIOS.send(client, prompt, seen);
+    await SCENARIOS.send(client, prompt, seen);
+    seen.listed = await client.list(seen.events[0].context);
+  },
   async send(client, prompt, seen) {
     seen.events.push(await client.send(prompt));
   },
@@ -94,7 +102,8 @@ export function stateWord(state) {
 }
 
 export async function main(connect) {
-  const seen = { card: null, events: [], joined: [], task: null, webhooks: {}, error: null };
+  const seen = { card: null, events: [], joined: [], task: null, webhooks: {} };
+  Object.assign(seen, { listed: [], error: null });
   const answer = () => process.stdout.write(JSON.stringify(seen), () => process.exit());
   const fail = (error) => {
     const code = typeof error.code === "number" ? error.code : null;

@@ -26,10 +26,12 @@ class Client(Protocol):
     """An SDK's client, its types translated into plain documents."""
 
     async def card(self) -> Document: ...
+    async def extended_card(self) -> Document: ...
     def send(self, prompt: str) -> Events: ...
     def stream(self, prompt: str) -> Events: ...
     async def get(self, task_id: str) -> Document: ...
     async def cancel(self, task_id: str) -> Document: ...
+    async def list_tasks(self, context_id: str) -> list[Document]: ...
     def subscribe(self, task_id: str) -> Events: ...
     async def set_webhook(self, task_id: str, id: str) -> Document: ...
     async def get_webhook(self, task_id: str, id: str) -> Document: ...
@@ -57,6 +59,17 @@ async def read_until_output(events: Events, into: list[Document]) -> None:
 
 async def card(client: Client, prompt: str, seen: Document) -> None:
     seen["card"] = await client.card()
+
+
+async def extended(client: Client, prompt: str, seen: Document) -> None:
+    seen["card"] = await client.extended_card()
+
+
+async def listed(client: Client, prompt: str, seen: Document) -> None:
+    """Two tasks, of which one is in the context that is asked for."""
+    await send(client, prompt, seen)
+    await send(client, prompt, seen)
+    seen["listed"] = await client.list_tasks(seen["events"][0]["context"])
 
 
 async def send(client: Client, prompt: str, seen: Document) -> None:
@@ -119,6 +132,8 @@ async def notified(client: Client, prompt: str, seen: Document) -> None:
 
 SCENARIOS = (
     card,
+    extended,
+    listed,
     send,
     stream,
     get,
@@ -134,7 +149,7 @@ SCENARIOS = (
 async def play(job: Document, connect: Connect, explain: Explain) -> Document:
     scenarios = {scenario.__name__: scenario for scenario in SCENARIOS}
     seen: Document = {"card": None, "events": [], "joined": [], "task": None, "webhooks": {}}
-    seen["error"] = None
+    seen |= {"listed": [], "error": None}
     try:
         async with asyncio.timeout(PATIENCE):
             client = await connect(job)

@@ -78,6 +78,24 @@ async function* describedAll(events) {
   for await (const event of events) yield described(event);
 }
 
+const cardOf = (card) => {
+  const offered = [
+    { url: card.url, transport: card.preferredTransport },
+    ...(card.additionalInterfaces ?? []),
+  ];
+  return {
+    name: card.name,
+    version: card.version,
+    streaming: card.capabilities.streaming,
+    skills: card.skills.map((skill) => skill.id),
+    interfaces: offered.map(({ url, transport }) => ({
+      url,
+      binding: transport,
+      version: card.protocolVersion,
+    })),
+  };
+};
+
 await main(async (job) => {
   const fetchImpl = fetchFor(job);
   const card = await new DefaultAgentCardResolver({ fetchImpl }).resolve(job.url);
@@ -88,22 +106,9 @@ await main(async (job) => {
     token: WEBHOOK_TOKEN,
     authentication: { schemes: ["Bearer"], credentials: WEBHOOK_CREDENTIALS },
   };
-  const offered = [
-    { url: card.url, transport: card.preferredTransport },
-    ...(card.additionalInterfaces ?? []),
-  ];
   return {
-    card: async () => ({
-      name: card.name,
-      version: card.version,
-      streaming: card.capabilities.streaming,
-      skills: card.skills.map((skill) => skill.id),
-      interfaces: offered.map(({ url, transport }) => ({
-        url,
-        binding: transport,
-        version: card.protocolVersion,
-      })),
-    }),
+    card: async () => cardOf(card),
+    extendedCard: async () => cardOf(await client.getAgentCard()),
     send: async (prompt) => described(await client.sendMessage(messageOf(prompt))),
     stream: (prompt) => describedAll(client.sendMessageStream(messageOf(prompt))),
     get: async (id) => taskOf(await client.getTask({ id })),

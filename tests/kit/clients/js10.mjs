@@ -85,6 +85,18 @@ async function* describedAll(events) {
   for await (const event of events) yield described(event);
 }
 
+const cardOf = (card) => ({
+  name: card.name,
+  version: card.version,
+  streaming: card.capabilities.streaming,
+  skills: card.skills.map((skill) => skill.id),
+  interfaces: card.supportedInterfaces.map((each) => ({
+    url: each.url,
+    binding: each.protocolBinding,
+    version: each.protocolVersion,
+  })),
+});
+
 await main(async (job) => {
   const fetchImpl = fetchFor(job);
   const card = await new DefaultAgentCardResolver({ fetchImpl }).resolve(job.url);
@@ -96,17 +108,13 @@ await main(async (job) => {
     authentication: { scheme: "Bearer", credentials: WEBHOOK_CREDENTIALS },
   };
   return {
-    card: async () => ({
-      name: card.name,
-      version: card.version,
-      streaming: card.capabilities.streaming,
-      skills: card.skills.map((skill) => skill.id),
-      interfaces: card.supportedInterfaces.map((each) => ({
-        url: each.url,
-        binding: each.protocolBinding,
-        version: each.protocolVersion,
-      })),
-    }),
+    card: async () => cardOf(card),
+    extendedCard: async () => cardOf(await client.getAgentCard()),
+    // It sends a status that there is not, unless it is told that none is meant.
+    list: async (contextId) => {
+      const status = TaskState.TASK_STATE_UNSPECIFIED;
+      return (await client.listTasks({ contextId, status })).tasks.map(taskOf);
+    },
     send: async (prompt) => describedResult(await client.sendMessage(messageOf(prompt))),
     stream: (prompt) => describedAll(client.sendMessageStream(messageOf(prompt))),
     get: async (id) => taskOf(await client.getTask({ id })),

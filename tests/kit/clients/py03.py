@@ -48,19 +48,13 @@ class Client03:
         self._clients = clients  # by whether it streams
 
     async def card(self) -> Document:
-        card = self._card
-        offered = [(card.url, card.preferred_transport)]
-        offered += [(each.url, each.transport) for each in card.additional_interfaces or ()]
-        return {
-            "name": card.name,
-            "version": card.version,
-            "streaming": card.capabilities.streaming,
-            "skills": [skill.id for skill in card.skills],
-            "interfaces": [
-                {"url": url, "binding": binding, "version": card.protocol_version}
-                for url, binding in offered
-            ],
-        }
+        return card_of(self._card)
+
+    async def extended_card(self) -> Document:
+        return card_of(await self._clients[True].get_card())
+
+    async def list_tasks(self, context_id: str) -> list[Document]:
+        raise NotImplementedError("line 0.3 has no such thing")
 
     def send(self, prompt: str) -> Events:
         return self._say(self._clients[False], prompt)
@@ -100,6 +94,21 @@ class Client03:
 
     async def delete_webhook(self, task_id: str, id: str) -> None:
         pass  # nor for that
+
+
+def card_of(card: Any) -> Document:
+    offered = [(card.url, card.preferred_transport)]
+    offered += [(each.url, each.transport) for each in card.additional_interfaces or ()]
+    return {
+        "name": card.name,
+        "version": card.version,
+        "streaming": card.capabilities.streaming,
+        "skills": [skill.id for skill in card.skills],
+        "interfaces": [
+            {"url": url, "binding": binding, "version": card.protocol_version}
+            for url, binding in offered
+        ],
+    }
 
 
 def described(event: Any) -> Document:

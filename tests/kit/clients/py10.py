@@ -13,9 +13,11 @@ from a2a.types import (
     AuthenticationInfo,
     CancelTaskRequest,
     DeleteTaskPushNotificationConfigRequest,
+    GetExtendedAgentCardRequest,
     GetTaskPushNotificationConfigRequest,
     GetTaskRequest,
     ListTaskPushNotificationConfigsRequest,
+    ListTasksRequest,
     Message,
     Part,
     Role,
@@ -45,21 +47,15 @@ class Client10:
         self._clients = clients  # by whether it streams
 
     async def card(self) -> Document:
-        card = self._card
-        return {
-            "name": card.name,
-            "version": card.version,
-            "streaming": card.capabilities.streaming,
-            "skills": [skill.id for skill in card.skills],
-            "interfaces": [
-                {
-                    "url": each.url,
-                    "binding": each.protocol_binding,
-                    "version": each.protocol_version,
-                }
-                for each in card.supported_interfaces
-            ],
-        }
+        return card_of(self._card)
+
+    async def extended_card(self) -> Document:
+        request = GetExtendedAgentCardRequest()
+        return card_of(await self._clients[True].get_extended_agent_card(request))
+
+    async def list_tasks(self, context_id: str) -> list[Document]:
+        request = ListTasksRequest(context_id=context_id)
+        return [task_of(task) for task in (await self._clients[True].list_tasks(request)).tasks]
 
     def send(self, prompt: str) -> Events:
         return self._say(self._clients[False], prompt)
@@ -104,6 +100,23 @@ class Client10:
     async def delete_webhook(self, task_id: str, id: str) -> None:
         request = DeleteTaskPushNotificationConfigRequest(task_id=task_id, id=id)
         await self._clients[True].delete_task_push_notification_config(request)
+
+
+def card_of(card: Any) -> Document:
+    return {
+        "name": card.name,
+        "version": card.version,
+        "streaming": card.capabilities.streaming,
+        "skills": [skill.id for skill in card.skills],
+        "interfaces": [
+            {
+                "url": each.url,
+                "binding": each.protocol_binding,
+                "version": each.protocol_version,
+            }
+            for each in card.supported_interfaces
+        ],
+    }
 
 
 def described(event: Any) -> Document:
