@@ -171,7 +171,7 @@ def test_a_backend_sees_only_the_port(name: str) -> None:
 
 @pytest.mark.parametrize("name", COMMAND)
 def test_the_command_imports_only_its_libraries(name: str) -> None:
-    more = {"httpx"} if name.startswith(SECOND_READING) else set()
+    more = {"httpx", "h11"} if name.startswith(SECOND_READING) else set()
     assert foreign(name) <= LIBRARIES_OF_COMMAND | more
 
 
@@ -310,9 +310,9 @@ def test_our_backends_come_through_the_door_of_everybody() -> None:
     assert homes <= set(BACKENDS)
 
 
-def test_the_wheel_holds_three_packages_and_nothing_else() -> None:
+def test_the_wheel_holds_three_packages_and_the_fixtures_and_nothing_else() -> None:
     wheel = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]
-    assert wheel == {"packages": list(PACKAGES.values())}
+    assert wheel == {"packages": list(PACKAGES.values()), "force-include": {"spec": "a2acli/spec"}}
 
 
 def test_no_sdk_of_a2a_is_among_the_requirements() -> None:

@@ -22,6 +22,7 @@ COMMANDS = {
     "get": "Show where a task stands.",
     "cancel": "Stop a task.",
     "card": "Print an agent's card.",
+    "conformance": "Check that a server keeps to the specification.",
     "backends": "List what can be served, and what each needs.",
     "demo": "See it all work, with nothing installed.",
 }
