@@ -8,7 +8,7 @@ from ipaddress import ip_address
 import pytest
 import trio
 
-from a2acore.push.guard import Forbidden, Guard, is_public, read
+from a2acore.push.guard import Forbidden, Guard, is_public, read, tells_secrets
 
 PUBLIC = """
     1.1.1.1  8.8.8.8  93.184.215.14  172.15.255.255  172.32.0.0  192.167.255.255  100.128.0.1
@@ -41,7 +41,35 @@ def test_an_address_that_is_not_public_is_refused_as_it_stands(address: str) -> 
     for url in (f"https://{host}", f"http://{host}:8080/hook?a=b"):
         with pytest.raises(Forbidden, match="not public"):
             Guard().check(url)
-        assert Guard(allow_private=True).check(url).host == address
+        if not tells_secrets(ip_address(address)):
+            assert Guard(allow_private=True).check(url).host == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "169.254.169.254",
+        "::ffff:169.254.169.254",
+        "fe80::1",
+        "168.63.129.16",
+        "192.0.0.192",
+        "100.100.100.200",
+        "fd00:ec2::254",
+    ],
+)
+async def test_where_clouds_tell_credentials_is_closed_also_to_a_network_of_ones_own(
+    address: str,
+) -> None:
+    """V10-SHOULD-012, V10-SHOULD-021, V03-SHOULD-025."""
+    host = f"[{address}]" if ":" in address else address
+    with pytest.raises(Forbidden):
+        Guard(allow_private=True).check(f"http://{host}/latest")
+
+    async def look_up(host: str, port: int) -> Sequence[str]:
+        return [address]
+
+    with pytest.raises(Forbidden):
+        await Guard(allow_private=True, look_up=look_up).addresses("hooks.example", 80)
 
 
 LOCAL = ["http://localhost", "https://LOCALHOST:443/x", "http://localhost.", "http://a.localhost/"]

@@ -50,6 +50,13 @@ _CLOSED = (
     ip_network("192.88.99.0/24"),  # the relays of 6to4, wherever the nearest one is
 )
 
+_METADATA = (
+    ip_network("168.63.129.16/32"),  # Azure
+    ip_network("192.0.0.192/32"),  # Oracle
+    ip_network("100.100.100.200/32"),  # Alibaba
+    ip_network("fd00:ec2::254/128"),  # Amazon, beside the link-local one that they all have
+)
+
 
 class Forbidden(Exception):
     """A place that no webhook may lead to. The text never quotes the URL: it may hold a secret."""
@@ -88,7 +95,7 @@ class Guard:
     """Decides where webhooks may lead."""
 
     allow_private: bool = False
-    """Let them lead anywhere: for a network of one's own, and for tests."""
+    """Let them lead into a network of one's own too, but for what `tells_secrets`."""
     look_up: LookUp = field(factory=lambda: partial(_look_up, trio.CapacityLimiter(LOOKUPS)))
 
     def check(self, url: str) -> Place:
@@ -98,11 +105,9 @@ class Guard:
             Forbidden: and why.
         """
         place = read(url)
-        if self.allow_private:
-            return place
         if place.address is not None:
-            _check_address(place.address)
-        elif place.host.rstrip(".").rpartition(".")[2] == "localhost":  # RFC 6761, section 6.3
+            self._check_address(place.address)
+        elif not self.allow_private and _is_this_machine(place.host):
             raise Forbidden("leads to this machine")
         return place
 
@@ -114,10 +119,15 @@ class Guard:
             OSError: there are none.
         """
         found = await self.look_up(host, port)
-        if not self.allow_private:
-            for address in found:
-                _check_address(ip_address(address))
+        for address in found:
+            self._check_address(ip_address(address))
         return found
+
+    def _check_address(self, address: Address) -> None:
+        if tells_secrets(address):
+            raise Forbidden("leads to an address that is not public, nor anybody's webhook")
+        if not self.allow_private and not is_public(address):
+            raise Forbidden("leads to an address that is not public")
 
 
 def read(url: str) -> Place:
@@ -181,9 +191,15 @@ def _inside(address: IPv6Address) -> IPv4Address | None:
     return address.ipv4_mapped or address.sixtofour
 
 
-def _check_address(address: Address) -> None:
-    if not is_public(address):
-        raise Forbidden("leads to an address that is not public")
+def tells_secrets(address: Address) -> bool:
+    """Whether it is where clouds tell a machine its own credentials: nobody's webhook, ever."""
+    if isinstance(address, IPv6Address) and (inside := _inside(address)) is not None:
+        return tells_secrets(inside)
+    return address.is_link_local or any(address in network for network in _METADATA)
+
+
+def _is_this_machine(host: str) -> bool:
+    return host.rstrip(".").rpartition(".")[2] == "localhost"  # RFC 6761, section 6.3
 
 
 async def _look_up(limiter: trio.CapacityLimiter, host: str, port: int) -> Sequence[str]:
