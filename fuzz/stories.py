@@ -21,7 +21,7 @@ from hypothesis import strategies as st
 
 from a2acore import sse
 from a2acore.asgi import Message as AsgiMessage
-from a2acore.backend import Question, Saying, Turn
+from a2acore.backend import Question, Saying, Text, Turn
 from a2acore.http.streams import tell
 from a2acore.lifecycle import TERMINAL
 from a2acore.model import (
@@ -176,4 +176,9 @@ def _play(tale: Tale) -> None:
     trio.run(play, tale, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-STORIES = holds("stream, resumed stream, subscription, poll and webhook agree", tales, _play)
+FOUND = (
+    Tale((), (), 0.0),  # nothing but the question, and a webhook that has to hear the end in time
+    Tale((Text("a"), Text("b")), (Text("c"),), 1.0),
+)
+
+STORIES = holds("stream, resumed stream, subscription, poll and webhook agree", tales, _play, FOUND)

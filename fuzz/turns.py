@@ -344,4 +344,23 @@ def check(play: Play) -> None:
     trio.run(Stage(play).run, clock=trio.testing.MockClock(autojump_threshold=0))
 
 
-TURNS = holds("every task ends once and all who follow it see the same", plays, check)
+FOUND = (
+    # Cancelled while it asks, it says its last words before what it had said meanwhile.
+    Play(
+        (
+            Start(
+                Part((Ask(Question("Which?")),), "return", 0.5, (Sleep(0.2), Say(Text("a")))),
+                "",
+                False,
+            ),
+            Sleep(0.5),
+            Move("cancel", 0),
+        ),
+        None,
+        False,
+    ),
+    # Started in one moment, turns of a context take theirs in the order in which they came.
+    Play(tuple(Start(Part((), "return", 0.2), "c", False) for _ in range(4)), None, False),
+)
+
+TURNS = holds("every task ends once and all who follow it see the same", plays, check, FOUND)
