@@ -757,10 +757,9 @@ async def test_an_answer_that_comes_before_the_body_is_through_says_that_it_is_t
         await send({"type": "http.response.start", "status": 404, "headers": headers})
         await send({"type": "http.response.body", "body": b"no"})
 
-    async with serving(app) as server:
-        async with server.client() as client:
-            await client.send(post(b"a", "Content-Length: 2"))
-            answer = await client.answer()
-            assert answer.headers[b"connection"] == b"close"
-            await client.send(b"b")
-            assert await client.rest() == b""
+    async with serving(app) as server, server.client() as client:
+        await client.send(post(b"a", "Content-Length: 2"))
+        answer = await client.answer()
+        assert answer.headers[b"connection"] == b"close"
+        await client.send(b"b")
+        assert await client.rest() == b""
