@@ -108,6 +108,13 @@ class InvalidParams(ProtocolError):
     code, reason, name = -32602, "INVALID_PARAMS", "InvalidParamsError"
     default = "Invalid parameters"
 
+    @classmethod
+    def at(cls, field: str, description: str) -> InvalidParams:
+        """One field is wrong: its path, and what would be right."""
+        return cls(
+            f"Invalid parameters: {field} {description}", violations=[Violation(field, description)]
+        )
+
 
 class InternalError(ProtocolError):
     """Something here is broken; the log knows what."""

@@ -13,7 +13,7 @@ from collections.abc import Iterable
 import msgspec
 from msgspec import structs
 
-from a2acore.errors import InvalidParams, Violation
+from a2acore.errors import InvalidParams
 from a2acore.model import ListTasksRequest, ListTasksResponse, Task, TaskState
 from a2acore.store import Entry
 
@@ -29,7 +29,7 @@ def page(entries: Iterable[Entry], request: ListTasksRequest) -> ListTasksRespon
     """
     size = PAGE if request.page_size is None else request.page_size
     if not 1 <= size <= LARGEST_PAGE:
-        raise _invalid("pageSize", f"must be from 1 to {LARGEST_PAGE}")
+        raise InvalidParams.at("pageSize", f"must be from 1 to {LARGEST_PAGE}")
     found = sorted((e for e in entries if _asked_for(e, request)), key=_place, reverse=True)
     rest = found
     if request.page_token:
@@ -64,15 +64,9 @@ def _read_cursor(token: str) -> tuple[str, str]:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[str, str])
     except (binascii.Error, ValueError) as error:
-        raise _invalid("pageToken", "is not a token that this server gave") from error
+        raise InvalidParams.at("pageToken", "is not a token that this server gave") from error
 
 
 def _listed(entry: Entry, request: ListTasksRequest) -> Task:
     task = entry.task(request.history_length)
     return task if request.include_artifacts else structs.replace(task, artifacts=())
-
-
-def _invalid(field: str, description: str) -> InvalidParams:
-    return InvalidParams(
-        f"Invalid parameters: {field} {description}", violations=[Violation(field, description)]
-    )

@@ -47,10 +47,13 @@ class Pause:
             text = f"{remark}\n{text}"
         return scribe.message(text, {**data, "requestId": self.request_id})
 
-    def settles(self, message: Message) -> bool:
-        """Whether a message speaks to this request at all: by its id, or by naming none."""
+    def settles(self, message: Message, *, heard: bool = False) -> bool:
+        """Whether a message speaks to this request: by its id, or by naming none for once.
+
+        `heard` says that a message of its id was heard before.
+        """
         named = _ours(message).get("requestId")
-        return named is None or named == self.request_id
+        return not heard if named is None else named == self.request_id
 
     def read(self, message: Message) -> Answer:
         """The answer that a message gives.

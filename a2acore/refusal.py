@@ -18,6 +18,7 @@ from a2acore.asgi import Send
 # HTTP status -> name of the gRPC status
 NAMES = {
     400: "INVALID_ARGUMENT",
+    401: "UNAUTHENTICATED",
     404: "NOT_FOUND",
     405: "UNIMPLEMENTED",
     408: "DEADLINE_EXCEEDED",

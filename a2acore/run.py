@@ -123,7 +123,7 @@ class Run:
                 "out taskId to queue another task in its context, or cancel it first"
             )
         again = any(message.message_id == heard.message_id for heard in self.record.history)
-        if again or not pause.settles(message):
+        if not pause.settles(message, heard=again):
             why = "That message was heard before" if again else "That answer names another request"
             if not again:
                 self.record.hear(message)

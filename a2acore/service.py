@@ -24,7 +24,6 @@ from a2acore.errors import (
     TaskNotCancelable,
     TaskNotFound,
     UnsupportedOperation,
-    Violation,
 )
 from a2acore.journal import RESTING, Follower, Journal
 from a2acore.lifecycle import TERMINAL
@@ -192,11 +191,11 @@ class Service:
         courier = await self._courier_for(caller, request.task_id)
         configs = await courier.list(request.task_id)
         if request.page_size < 0:
-            raise _invalid("pageSize", "must not be negative")
+            raise InvalidParams.at("pageSize", "must not be negative")
         if request.page_token:
             ids = [config.id for config in configs]
             if request.page_token not in ids:
-                raise _invalid("pageToken", "is not a token that this server gave")
+                raise InvalidParams.at("pageToken", "is not a token that this server gave")
             configs = configs[ids.index(request.page_token) + 1 :]
         page = configs[: request.page_size or len(configs)]
         more = len(page) < len(configs)
@@ -256,7 +255,7 @@ class Service:
     def _open_to(self, message: Message, entry: Entry) -> Run:
         """The run that a message speaks to."""
         if message.context_id and message.context_id != entry.context_id:
-            raise _invalid("message.contextId", "is not the context of that task")
+            raise InvalidParams.at("message.contextId", "is not the context of that task")
         run = self.supervisor.runs.get(entry.id)
         if run is None or entry.state in TERMINAL:
             raise UnsupportedOperation(
@@ -273,7 +272,9 @@ class Service:
         if webhook is None:
             return None
         if webhook.task_id not in ("", message.task_id):
-            raise _invalid("taskId", "of a webhook that comes with a message is the message's")
+            raise InvalidParams.at(
+                "taskId", "of a webhook that comes with a message is the message's"
+            )
         webhook = structs.replace(webhook, task_id=message.task_id)
         await self._courier().check(webhook, caller.line)
         return webhook
@@ -294,7 +295,7 @@ class Service:
         if configuration.task_push_notification_config is not None:
             self._courier()
         if message.role is not Role.USER:
-            raise _invalid("message.role", "must be the user's: agents answer, callers ask")
+            raise InvalidParams.at("message.role", "must be the user's: agents answer, callers ask")
         takes = self.backend.info.input_modes
         for part in message.parts:
             if not _taken(media := _media_type(part), takes):
@@ -313,15 +314,9 @@ class Service:
         return entry
 
 
-def _invalid(field: str, description: str) -> InvalidParams:
-    return InvalidParams(
-        f"Invalid parameters: {field} {description}", violations=[Violation(field, description)]
-    )
-
-
 def _check_history(length: int | None, field: str = "historyLength") -> None:
     if length is not None and length < 0:
-        raise _invalid(field, "must not be negative")
+        raise InvalidParams.at(field, "must not be negative")
 
 
 def _media_type(part: Part) -> str:

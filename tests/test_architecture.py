@@ -38,7 +38,7 @@ FLOORS = {
     "edge": (
         "http middleware client server serve cards "
         # ASGI's words, its answers below any protocol, and the connection code beneath `serve`.
-        "asgi refusal lifespan connection listener contain"
+        "asgi refusal lifespan connection listener"
     ),
 }
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS.values()) for room in rooms.split()}
@@ -53,7 +53,6 @@ LIBRARIES_OF_ROOM = {
     "push": {"httpcore", "httpx"},
     "listener": {"hypercorn"},
     "connection": {"hypercorn", "h11"},
-    "contain": {"hypercorn", "h11"},
 }
 COME_ALONG = {"h11", "quart", "werkzeug"}
 """The parser of hypercorn, and what quart-trio is made of: required by those, not by us."""

@@ -821,3 +821,21 @@ async def test_nothing_is_left_of_a_task_that_has_ended() -> None:
         assert set(service.supervisor.runs) == {task.id}
         await cancel(service, task)
         assert service.supervisor.runs == {}
+
+
+async def test_an_answer_that_names_its_request_counts_though_its_message_id_was_used_before() -> (
+    None
+):
+    """Callers in the field use one id twice; what they name is what they mean."""
+
+    async def play(turn: Turn) -> str | None:
+        await turn.ask(Question("?"))
+        return None
+
+    async with open_stage(play) as service:
+        task = await send(service, saying("go", message_id="m1"))
+        unnamed = await send(service, saying("yes", message_id="m1", task_id=task.id))
+        assert unnamed.status.state is TaskState.INPUT_REQUIRED
+        named = {"requestId": data(unnamed.status.message)["requestId"]}
+        answer = saying("yes", message_id="m1", task_id=task.id, ours=named)
+        assert (await send(service, answer)).status.state is TaskState.COMPLETED

@@ -10,13 +10,15 @@ import hashlib
 import hmac
 from collections.abc import Collection
 
-import msgspec
-
 from a2acore.asgi import ASGIApp, Receive, Scope, Send
+from a2acore.refusal import Refusal
 from a2acore.service import Caller
 
 CALLER = "a2acode.caller"
 """The key of the scope under which the caller stands."""
+
+CHALLENGE = (b"www-authenticate", b'Bearer realm="a2acode"')
+STRANGER = Refusal(401, "This agent needs a bearer token: send `Authorization: Bearer <token>`")
 
 
 class Bearer:
@@ -35,18 +37,9 @@ class Bearer:
         if self._admits(scope):
             await self._app({**scope, CALLER: Caller("bearer")}, receive, send)
             return
-        message = "This agent needs a bearer token: send `Authorization: Bearer <token>`"
-        body = msgspec.json.encode(
-            {"error": {"code": 401, "status": "UNAUTHENTICATED", "message": message}}
-        )
-        headers = [
-            (b"content-type", b"application/json"),
-            (b"content-length", b"%d" % len(body)),
-            (b"www-authenticate", b'Bearer realm="a2acode"'),
-            (b"connection", b"close"),  # the body is not read
-        ]
+        headers = [*STRANGER.headers(close=True), CHALLENGE]  # closed: the body is not read
         await send({"type": "http.response.start", "status": 401, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
+        await send({"type": "http.response.body", "body": STRANGER.body()})
 
     def _admits(self, scope: Scope) -> bool:
         given = [value for name, value in scope["headers"] if name == b"authorization"]
