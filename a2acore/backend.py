@@ -21,7 +21,7 @@ currency.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AbstractAsyncContextManager
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -29,7 +29,7 @@ from typing import Any, Literal, NoReturn, Protocol
 
 from attrs import field, frozen
 
-from a2acore.model import AgentSkill, Artifact, Message, Metadata, Part
+from a2acore.model import AgentSkill, Artifact, Message, Metadata, Part, Task
 
 # What an agent does
 
@@ -94,6 +94,8 @@ class FileChange:
     before: str | None
     after: str | None
     binary: bool = False
+    moved_from: str = ""
+    """The path that the file had before, if it was moved."""
 
 
 @frozen
@@ -127,6 +129,8 @@ class Usage:
     cost: float | None = None
     currency: str = ""
     model: str = ""
+    turns: int | None = None
+    """How often the agent has asked its model."""
 
 
 @frozen
@@ -173,6 +177,9 @@ class Permission:
     """What it would do to files."""
     cwd: str = ""
     env: Mapping[str, str] = field(factory=dict)
+    routine: bool = False
+    """Harmless enough to be allowed without a question, where no rule of the server's says
+    otherwise: to read a file of the workspace, say."""
 
 
 @frozen
@@ -198,7 +205,8 @@ Asking = Permission | Question | Credential
 class Answer:
     """What the caller said to an `Asking`.
 
-    `allowed` is the verdict on a permission; on anything else it is true. `option` is what the
+    `allowed` is the verdict on a permission; on a question it is false where the caller declines to
+    answer, and on a credential it is true. `option` is what the
     caller picked by its id; without it, take one of the verdict's kind, one that counts once
     before one that sticks. `words` are the caller's own; `data` is what came as data.
     """
@@ -238,6 +246,17 @@ class AgentRefused(BackendError):
 # The port
 
 
+@frozen
+class Choices:
+    """How the agent is to work, in its own words; what is empty is left to the agent."""
+
+    model: str = ""
+    mode: str = ""
+    effort: str = ""
+    sandbox: str = ""
+    """`read-only`, `workspace-write` or `full`."""
+
+
 class Turn(Protocol):
     """One prompt and the work on it, as a backend sees it."""
 
@@ -249,6 +268,37 @@ class Turn(Protocol):
     def message(self) -> Message: ...
     @property
     def workspace(self) -> Path: ...
+
+    @property
+    def conversation(self) -> str:
+        """The key of what belongs to this conversation: one for each caller and context.
+
+        Callers choose context ids as they like, so one caller's is no other's.
+        """
+        ...
+
+    @property
+    def choices(self) -> Choices:
+        """What this request chooses, of what `AgentInfo.choices` names. It goes before
+        `Settings`."""
+        ...
+
+    @property
+    def references(self) -> Sequence[Task]:
+        """The tasks that the message refers to, as they stand: their results are to be known."""
+        ...
+
+    @property
+    def session(self) -> Metadata | None:
+        """What `keep_session` was given last in this conversation, also before a restart."""
+        ...
+
+    def keep_session(self, session: Metadata | None) -> None:
+        """Keep what is needed to find the agent's own session again: a small JSON object.
+
+        To be called the moment that the session exists: a turn may end at any time.
+        """
+        ...
 
     @property
     def metadata(self) -> Metadata:
@@ -282,6 +332,8 @@ class AgentInfo:
     skills: tuple[AgentSkill, ...] = ()
     input_modes: tuple[str, ...] = ("text/plain",)
     output_modes: tuple[str, ...] = ("text/plain", "text/x-diff", "application/json")
+    choices: frozenset[str] = frozenset()
+    """The fields of `Choices` that may be chosen with a request; any other is refused."""
 
 
 class Backend(Protocol):
@@ -303,12 +355,27 @@ class Backend(Protocol):
 class Replying(Protocol):
     """A backend that may answer a first message with a mere message, without a task."""
 
-    def reply(self, message: Message) -> tuple[Part, ...] | None:
-        """The parts of that message, or `None` to make a task of it. Called once per message."""
+    def reply(self, message: Message, conversation: str) -> tuple[Part, ...] | None:
+        """The parts of that message, or `None` to make a task of it. Called once per message.
+
+        `conversation` is what the turn's would be; it is empty for a message that opens a context.
+        """
         ...
 
 
 # How a backend is found and opened
+
+
+@frozen
+class McpServer:
+    """A server of tools that the agent is to use: a command, or a URL of an `http` or `sse` one."""
+
+    name: str
+    command: tuple[str, ...] = ()
+    env: Mapping[str, str] = field(factory=dict, repr=False)
+    url: str = ""
+    transport: Literal["stdio", "http", "sse"] = "stdio"
+    headers: Mapping[str, str] = field(factory=dict, repr=False)
 
 
 @frozen
@@ -323,10 +390,24 @@ class Settings:
     script: Path | None = None
     environment: Mapping[str, str] | None = None
     """The agent's environment; `None` is this process's own."""
+    choices: Choices = Choices()
+    """What holds where a request chooses nothing."""
+    mcp_servers: tuple[McpServer, ...] = ()
+    offers: frozenset[Literal["files", "terminals"]] = frozenset()
+    """What the agent may do through us, each time asked for, beside what it can do by itself."""
 
 
 class BadSettings(ValueError):
     """A backend cannot be opened as asked. One line: what is wrong, and what would be right."""
+
+
+@frozen
+class Finding:
+    """One thing that was looked at: one line, and one on what to do if it is not well."""
+
+    well: bool
+    what: str
+    advice: str = ""
 
 
 @frozen
@@ -339,6 +420,8 @@ class BackendKind:
     """What has to be there for it to work, in a few words."""
     open: Callable[[Settings], AbstractAsyncContextManager[Backend]]
     """Opens it. Raises `BadSettings` before anything is started."""
+    examine: Callable[[Settings], Awaitable[Sequence[Finding]]] | None = None
+    """Looks whether it would work as asked, by trying: for `a2acode doctor`. Never raises."""
 
 
 def find_backends() -> dict[str, BackendKind]:

@@ -8,7 +8,7 @@ that child can end are the ways the task can end.
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from uuid import uuid4
@@ -23,13 +23,14 @@ from a2acore.backend import (
     Asking,
     Backend,
     BackendError,
+    Choices,
     Saying,
     ToolStatus,
 )
 from a2acore.errors import UnsupportedOperation
 from a2acore.journal import Journal
 from a2acore.lifecycle import TERMINAL, Record
-from a2acore.model import Message, Metadata, TaskState
+from a2acore.model import Message, Metadata, Task, TaskState
 from a2acore.pause import Pause
 from a2acore.store import Store
 from a2acore.work import Scribe, Written
@@ -51,7 +52,11 @@ class Run:
     metadata: Metadata
     workspace: Path
     scribe: Scribe
+    conversation: str
+    choices: Choices
+    references: Sequence[Task]
     _store: Store
+    session: Metadata | None = None
     journal: Journal = field(factory=Journal)
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     first: trio.Event = field(factory=trio.Event)
@@ -77,6 +82,11 @@ class Run:
     @property
     def text(self) -> str:
         return "\n".join(part.text for part in self.message.parts if part.text is not None)
+
+    def keep_session(self, session: Metadata | None) -> None:
+        _check(session)
+        self.session = session
+        self._store.keep_session(self.conversation, session)
 
     def say(self, saying: Saying) -> None:
         if self.record.state in TERMINAL:
@@ -154,6 +164,7 @@ class Run:
     async def work(self, backend: Backend) -> None:
         """Do the turn and end the task: to be called in `scope`. Never raises an `Exception`."""
         self._tell([self.scribe.status(TaskState.WORKING, now())])
+        self.session = await self._store.session(self.conversation)
         try:
             stop_reason = await backend.run(self)
             _check(stop_reason)

@@ -11,11 +11,11 @@ from collections.abc import Sequence
 from uuid import uuid4
 
 import msgspec
-from attrs import define, evolve, frozen
+from attrs import define, evolve, fields, frozen
 from msgspec import structs
 
 from a2acore import listing
-from a2acore.backend import Backend
+from a2acore.backend import Backend, Choices
 from a2acore.errors import (
     ContentTypeNotSupported,
     ExtendedAgentCardOff,
@@ -26,7 +26,7 @@ from a2acore.errors import (
     UnsupportedOperation,
 )
 from a2acore.journal import RESTING, Follower, Journal
-from a2acore.lifecycle import TERMINAL
+from a2acore.lifecycle import EXTENSION, TERMINAL
 from a2acore.model import (
     AgentCard,
     CancelTaskRequest,
@@ -49,7 +49,7 @@ from a2acore.model import (
 from a2acore.push.courier import Courier, Heard
 from a2acore.run import Run
 from a2acore.store import Entry, Sent, Store
-from a2acore.supervisor import Supervisor
+from a2acore.supervisor import Supervisor, conversation
 from a2acore.wire import v10
 
 
@@ -83,6 +83,7 @@ class Begun:
     run: Run | None
 
 
+CHOICES = frozenset(field.name for field in fields(Choices))
 NOTHING_SAID = SendMessageConfiguration()
 ENDED = Journal(closed=True)
 """What there is to hear of a task that has ended."""
@@ -234,12 +235,19 @@ class Service:
             known = await self._find(caller, before.task_id)
             return Begun(known, self.supervisor.runs.get(known.id))
         entry = await self._find(caller, message.task_id) if message.task_id else None
+        choices = self._choices(request, entry)
+        references = [
+            (await self._referenced(caller, id, number)).task()
+            for number, id in enumerate(message.reference_task_ids)
+        ]
         webhook = await self._webhook(caller, message, configuration)
         if entry is None:
-            if (parts := self._mere_reply(message)) is not None:
+            if (parts := self._mere_reply(caller, message)) is not None:
                 context_id = message.context_id or str(uuid4())
                 return Message(uuid4().hex, Role.AGENT, parts, context_id)
-            run = self.supervisor.start(caller.name, message, request.metadata or {})
+            run = self.supervisor.start(
+                caller.name, message, request.metadata or {}, choices, references
+            )
             follower = run.journal.follow_from_start()
         else:
             run = self._open_to(message, entry)
@@ -251,6 +259,36 @@ class Service:
         if sent is not None:
             await self.store.keep_sent(caller.name, key, evolve(sent, task_id=run.record.id))
         return Begun(run.record, run)
+
+    def _choices(self, request: SendMessageRequest, entry: Entry | None) -> Choices:
+        """What a request chooses under our extension, in its own metadata or in its message's."""
+        chosen: dict[str, str] = {}
+        for place, metadata in (
+            ("message.metadata", request.message.metadata),
+            ("metadata", request.metadata),
+        ):
+            ours = (metadata or {}).get(EXTENSION)
+            if not isinstance(ours, dict):
+                continue
+            for name in CHOICES.intersection(ours):
+                where = f"{place}['{EXTENSION}'].{name}"
+                if entry is not None:
+                    raise InvalidParams.at(where, "is chosen for a new task, not in the middle")
+                if name not in self.backend.info.choices:
+                    raise InvalidParams.at(
+                        where, "cannot be chosen here: the agent has no such thing"
+                    )
+                if not isinstance(ours[name], str):
+                    raise InvalidParams.at(where, "must be a text")
+                chosen[name] = ours[name]
+        return Choices(**chosen)
+
+    async def _referenced(self, caller: Caller, id: str, number: int) -> Entry:
+        try:
+            return await self._find(caller, id)
+        except TaskNotFound as error:
+            where = f"message.referenceTaskIds[{number}]"
+            raise InvalidParams.at(where, "is no task that is known here") from error
 
     def _open_to(self, message: Message, entry: Entry) -> Run:
         """The run that a message speaks to."""
@@ -303,9 +341,14 @@ class Service:
                     f"The agent does not take {media}; it takes {', '.join(takes)}"
                 )
 
-    def _mere_reply(self, message: Message) -> tuple[Part, ...] | None:
+    def _mere_reply(self, caller: Caller, message: Message) -> tuple[Part, ...] | None:
         reply = getattr(self.backend, "reply", None)
-        return None if reply is None else reply(message)
+        if reply is None:
+            return None
+        context_id = message.context_id
+        key = conversation(caller.name, context_id) if context_id else ""
+        parts: tuple[Part, ...] | None = reply(message, key)
+        return parts
 
     async def _find(self, caller: Caller, task_id: str) -> Entry:
         entry = await self.store.find(task_id)

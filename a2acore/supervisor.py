@@ -6,8 +6,9 @@ line, which is bounded, and are told how many come first.
 
 from __future__ import annotations
 
+import hashlib
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
@@ -16,10 +17,10 @@ import trio
 from attrs import define, field
 from msgspec import structs
 
-from a2acore.backend import Backend
+from a2acore.backend import Backend, Choices
 from a2acore.errors import ServerStopping, TooBusy
 from a2acore.lifecycle import Record
-from a2acore.model import Message, Metadata, TaskState, TaskStatus
+from a2acore.model import Message, Metadata, Task, TaskState, TaskStatus
 from a2acore.run import Run, now
 from a2acore.store import Store
 from a2acore.work import Scribe
@@ -63,7 +64,14 @@ class Supervisor:
     _contexts: dict[str, Context] = field(factory=dict)
     _stopping: bool = False
 
-    def start(self, owner: str, message: Message, metadata: Metadata) -> Run:
+    def start(
+        self,
+        owner: str,
+        message: Message,
+        metadata: Metadata,
+        choices: Choices = Choices(),
+        references: Sequence[Task] = (),
+    ) -> Run:
         """Make a task of a message, and set it going.
 
         Raises:
@@ -74,7 +82,8 @@ class Supervisor:
             raise ServerStopping
         task_id = str(uuid4())
         context_id = message.context_id or str(uuid4())
-        context = self._contexts.setdefault(context_id, Context())
+        key = conversation(owner, context_id)
+        context = self._contexts.setdefault(key, Context())
         ahead = len(context.line)
         if ahead > LINE:
             raise TooBusy(f"{LINE} turns are waiting in context {context_id}; try again later")
@@ -82,7 +91,17 @@ class Supervisor:
         record = Record(task_id, context_id, owner, TaskStatus(TaskState.SUBMITTED, None, now()))
         record.hear(message)
         scribe = Scribe(task_id, context_id, self.workspace, self.buffered)
-        run = Run(record, message, metadata, self.workspace, scribe, self.store)
+        run = Run(
+            record,
+            message,
+            metadata,
+            self.workspace,
+            scribe,
+            key,
+            choices,
+            references,
+            self.store,
+        )
         self.runs[task_id] = run
         context.join(run)  # here, because trio may start the children in any order
         self.store.save(record, _nobody_yet)
@@ -130,8 +149,13 @@ class Supervisor:
             del self.runs[run.record.id]
             context.leave(run)
             if not context.line:
-                del self._contexts[run.record.context_id]
+                del self._contexts[run.conversation]
             run.close()
+
+
+def conversation(owner: str, context_id: str) -> str:
+    """The key of one caller's context. Nobody who does not know both can make it."""
+    return hashlib.sha256(f"{len(owner)}:{owner}{context_id}".encode()).hexdigest()[:32]
 
 
 def _nobody_yet() -> None:

@@ -24,6 +24,7 @@ from a2acore.backend import (
     Asking,
     Backend,
     BadSettings,
+    Choices,
     Credential,
     FileChange,
     Notice,
@@ -34,7 +35,7 @@ from a2acore.backend import (
     ToolCall,
     Usage,
 )
-from a2acore.model import Message, Metadata, Part, Role
+from a2acore.model import Message, Metadata, Part, Role, Task
 
 AGENT = str(Path(__file__).with_name("fake_acp_agent.py"))
 PATIENCE = 20  # seconds that a test may take before it is called hung
@@ -67,6 +68,9 @@ class Heard:
     workspace: Path
     answer: Answerer = _refuse_to_answer
     context_id: str = "context"
+    choices: Choices = Choices()
+    references: tuple[Task, ...] = ()
+    session: Metadata | None = None
     task_id: str = field(factory=lambda: uuid4().hex)
     metadata: Metadata = field(factory=dict)
     said: list[Saying] = field(factory=list)
@@ -79,8 +83,15 @@ class Heard:
         return Message("message", Role.USER, self.parts, context_id=self.context_id)
 
     @property
+    def conversation(self) -> str:
+        return f"of {self.context_id}"
+
+    @property
     def text(self) -> str:
         return "\n".join(part.text for part in self.parts if part.text is not None)
+
+    def keep_session(self, session: Metadata | None) -> None:
+        self.session = session
 
     def say(self, saying: Saying) -> None:
         self.said.append(saying)

@@ -230,7 +230,14 @@ WORD = re.compile(r"TASK_STATE_\w*|ROLE_[A-Z]+|[a-zA-Z]+(?:/[a-zA-Z]+)*")
 
 SPELLED = {
     # Violations and hints name a member as the caller has to spell it; both lines spell it so.
-    "a2acore.service": ["contextId", "historyLength", "pageSize", "pageToken", "taskId"],
+    "a2acore.service": [
+        "referenceTaskIds",
+        "contextId",
+        "historyLength",
+        "pageSize",
+        "pageToken",
+        "taskId",
+    ],
     "a2acore.listing": ["pageSize", "pageToken"],
     "a2acore.run": ["taskId"],
     # The words of the command's own `--json` output and of its hints.

@@ -26,6 +26,7 @@ from a2acore.backend import (
     Asking,
     Backend,
     BadSettings,
+    Choices,
     Credential,
     FileChange,
     Notice,
@@ -42,7 +43,7 @@ from a2acore.backend import (
     Usage,
     find_backends,
 )
-from a2acore.model import Message, Metadata, Part, Role
+from a2acore.model import Message, Metadata, Part, Role, Task
 
 DOCS = Path(__file__).parent.parent / "docs"
 EXAMPLE = DOCS / "echo-script.toml"
@@ -63,14 +64,24 @@ class Recorded:
     message: Message
     answering: Callable[[Asking], Answer] = silence
     context_id: str = "context"
+    choices: Choices = Choices()
+    references: tuple[Task, ...] = ()
+    session: Metadata | None = None
     task_id: str = "task"
     metadata: Metadata = field(factory=dict)
     said: list[Saying] = field(factory=list)
     asked: list[Asking] = field(factory=list)
 
     @property
+    def conversation(self) -> str:
+        return f"of {self.context_id}"
+
+    @property
     def text(self) -> str:
         return "\n".join(part.text for part in self.message.parts if part.text is not None)
+
+    def keep_session(self, session: Metadata | None) -> None:
+        self.session = session
 
     def say(self, saying: Saying) -> None:
         self.said.append(saying)
@@ -453,9 +464,9 @@ async def example(tmp_path: Path) -> Caller:
 
 def reply(echo: Any, text: str, **message: Any) -> tuple[Part, ...] | None:
     """What echo says to a message without making a task of it."""
-    parts: tuple[Part, ...] | None = echo.reply(
-        Message(**{"message_id": "m", **message}, role=Role.USER, parts=(Part(text),))
-    )
+    said = Message(**{"message_id": "m", **message}, role=Role.USER, parts=(Part(text),))
+    key = f"of {said.context_id}" if said.context_id else ""
+    parts: tuple[Part, ...] | None = echo.reply(said, key)
     return parts
 
 

@@ -264,7 +264,7 @@ async def test_a_part_is_taken_when_the_agent_takes_its_media_type(
 class Greeter(Actor):
     """Answers a greeting without making a task of it."""
 
-    def reply(self, message: Message) -> tuple[Part, ...] | None:
+    def reply(self, message: Message, conversation: str) -> tuple[Part, ...] | None:
         return (Part(text="hello"),) if message.parts[0].text == "hi" else None
 
 

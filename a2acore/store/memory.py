@@ -14,12 +14,12 @@ from attrs import define, field, frozen
 from msgspec import structs
 
 from a2acore.lifecycle import TERMINAL, Record
-from a2acore.model import Task, TaskState
+from a2acore.model import Metadata, Task, TaskState
 from a2acore.push.port import Webhook
 from a2acore.store.port import Entry, Sent
 
 KEEP = 10_000
-"""Ended tasks that are kept; the oldest go first."""
+"""Ended tasks, and as many of each other thing, that are kept; the oldest go first."""
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Task).decode
@@ -51,6 +51,8 @@ class MemoryStore:
     _running: dict[str, Record] = field(factory=dict)
     _ended: dict[str, Ended] = field(factory=dict)
     _sent: dict[tuple[str, str], Sent] = field(factory=dict)
+    _sessions: dict[str, Metadata] = field(factory=dict)
+    """By conversation, the one that was kept last at the end."""
     _webhooks: dict[str, dict[str, Webhook]] = field(factory=dict)
 
     def save(self, record: Record, tell: Callable[[], None]) -> None:
@@ -96,3 +98,13 @@ class MemoryStore:
         self._sent[owner, key] = sent
         if len(self._sent) > self.keep:
             del self._sent[next(iter(self._sent))]
+
+    async def session(self, conversation: str) -> Metadata | None:
+        return self._sessions.get(conversation)
+
+    def keep_session(self, conversation: str, session: Metadata | None) -> None:
+        self._sessions.pop(conversation, None)
+        if session is not None:
+            self._sessions[conversation] = session
+            if len(self._sessions) > self.keep:
+                del self._sessions[next(iter(self._sessions))]

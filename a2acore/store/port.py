@@ -8,7 +8,7 @@ from typing import Protocol
 from attrs import frozen
 
 from a2acore.lifecycle import Record
-from a2acore.model import Task, TaskState
+from a2acore.model import Metadata, Task, TaskState
 from a2acore.push.port import Webhooks
 
 
@@ -62,4 +62,12 @@ class Store(Webhooks, Protocol):
 
     async def keep_sent(self, owner: str, key: str, sent: Sent) -> None:
         """Remember what was sent under a key, for as long as its task is kept or longer."""
+        ...
+
+    async def session(self, conversation: str) -> Metadata | None:
+        """What a backend keeps of a conversation."""
+        ...
+
+    def keep_session(self, conversation: str, session: Metadata | None) -> None:
+        """Keep it, in place of what was kept before; it is kept before anything saved later is."""
         ...

@@ -65,11 +65,11 @@ class AcpBackend:
     _limits: Limits
     _nursery: trio.Nursery
     _seats: dict[str, Seat] = field(factory=dict)
-    """By context, the one that was used last at the end."""
+    """By conversation, the one that was used last at the end."""
 
     async def run(self, turn: Turn) -> str | None:
-        seat = self._seats.pop(turn.context_id, None) or Seat()
-        self._seats[turn.context_id] = seat
+        seat = self._seats.pop(turn.conversation, None) or Seat()
+        self._seats[turn.conversation] = seat
         async with seat.taken:
             try:
                 return await self._work(seat, turn)
@@ -151,10 +151,10 @@ class AcpBackend:
         ]
         for agent in resting[: max(0, len(resting) - self._limits.warm)]:
             agent.dismiss()
-        for context_id in list(self._seats)[: max(0, len(self._seats) - SEATS)]:
-            last = self._seats[context_id].agent
+        for key in list(self._seats)[: max(0, len(self._seats) - SEATS)]:
+            last = self._seats[key].agent
             if last is None or last.gone:
-                del self._seats[context_id]
+                del self._seats[key]
 
 
 def _prompt(agent: Agent, turn: Turn) -> Prompt:

@@ -48,18 +48,18 @@ class Echo:
         """Play what the script, or else the prompt, asks for."""
         await trio.lowlevel.checkpoint()
         text = turn.text
-        number = self.turns.pop(turn.context_id, 0) + 1
-        self.turns[turn.context_id] = number
+        number = self.turns.pop(turn.conversation, 0) + 1
+        self.turns[turn.conversation] = number
         if len(self.turns) > MOST_CONTEXTS:
             del self.turns[next(iter(self.turns))]
         rule = self.rule(turn.message, text, number)
         steps = words.read(text) if rule is None else rule.steps
         return await Player(turn, text, number).play(steps)
 
-    def reply(self, message: Message) -> tuple[Part, ...] | None:
+    def reply(self, message: Message, conversation: str) -> tuple[Part, ...] | None:
         """The mere message that the script has for this one. It does not count as a turn."""
         text = "\n".join(part.text for part in message.parts if part.text is not None)
-        rule = self.rule(message, text, self.turns.get(message.context_id, 0) + 1)
+        rule = self.rule(message, text, self.turns.get(conversation, 0) + 1)
         match rule:
             case Rule(steps=(Reply(parts),)):
                 return parts_of(parts)
