@@ -24,6 +24,7 @@ from a2acore.http import PUBLIC, App, Extensions, pages
 from a2acore.listener import Bound, listen
 from a2acore.middleware.bearer import Bearer
 from a2acore.middleware.guard import Guard
+from a2acore.middleware.origin import Hosts, Origins
 from a2acore.negotiation import Form
 from a2acore.push import Courier, open_courier
 from a2acore.push import Guard as WebhookGuard
@@ -64,6 +65,11 @@ class Options:
     because clients in the field use an id twice."""
     push: bool = True
     """Post to the webhooks that callers register."""
+    allow_hosts: tuple[str, ...] = ()
+    """Names, beside those in the URLs and `localhost`, that requests may call the server by; `*`
+    is all of them."""
+    allow_origins: tuple[str, ...] = ()
+    """Origins, like `https://console.example`, whose pages may use the server; `*` is all."""
     webhook_allow_private: bool = False
     """Let webhooks lead to this machine and its network: everybody who may call can post there."""
 
@@ -104,6 +110,8 @@ class Application:
         )
         if options.token:
             app = Bearer(app, options.token, PUBLIC)
+        names = {urlsplit(each).hostname or "" for each in (options.public_url, url)}
+        app = Hosts(Origins(app, options.allow_origins), {*names, *options.allow_hosts} - {""})
         self._app = Guard(app)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:

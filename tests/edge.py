@@ -286,7 +286,7 @@ class Edge:
         where = urlsplit(self.url)
         assert where.hostname is not None
         assert where.port is not None
-        said = {"Host": "somewhere.example", "Content-Length": str(len(body or b"")), **headers}
+        said = {"Host": "localhost", "Content-Length": str(len(body or b"")), **headers}
         if self.token:
             said.setdefault("Authorization", f"Bearer {self.token}")
         async with await trio.open_tcp_stream(where.hostname, where.port) as stream:

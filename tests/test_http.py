@@ -304,7 +304,7 @@ async def test_the_card_tells_where_we_are_and_what_is_spoken_there(tmp_path: Pa
 async def test_the_address_is_the_one_that_is_bound(host: str, url: str, tmp_path: Path) -> None:
     """Without a slash at the end, whatever a request says of it."""
     lies = {
-        "Host": "evil.example",
+        "Host": "localhost:1",
         "X-Forwarded-Host": "evil.example",
         "X-Forwarded-Proto": "https",
         "X-Forwarded-Prefix": "/evil",

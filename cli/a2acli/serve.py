@@ -100,6 +100,18 @@ class Plan:
     is_flag=True,
     help="Let webhooks lead to this machine and its network.",
 )
+@click.option(
+    "--allow-host",
+    metavar="NAME",
+    multiple=True,
+    help="Another name of this server, as callers reach it; * for any.",
+)
+@click.option(
+    "--allow-origin",
+    metavar="ORIGIN",
+    multiple=True,
+    help="An origin whose web pages may use this server.",
+)
 @click.option("--insecure", is_flag=True, help="Let other machines in without a token.")
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is logged.")
 @click.option(
@@ -124,6 +136,8 @@ def command(
     buffered: bool,
     auth_token_file: Path | None,
     webhook_allow_private: bool,
+    allow_host: tuple[str, ...],
+    allow_origin: tuple[str, ...],
     insecure: bool,
     log_level: str,
     grace: float,
@@ -141,6 +155,8 @@ def command(
         dedupe_message_id=dedupe_message_id,
         buffered=buffered,
         webhook_allow_private=webhook_allow_private,
+        allow_hosts=allow_host,
+        allow_origins=allow_origin,
     )
     try:
         check(host, options, insecure=insecure)
