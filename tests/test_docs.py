@@ -328,6 +328,11 @@ def test_the_changelog_tells_of_this_version() -> None:
 
 def another_value(parameter: click.Parameter, folder: Path) -> tuple[str, object]:
     """What an option can be set to, and is not by default: as text, and as it is taken."""
+    text, value = one_value(parameter, folder)
+    return text, (value,) if parameter.multiple else value
+
+
+def one_value(parameter: click.Parameter, folder: Path) -> tuple[str, object]:
     match parameter.type:
         case click.Path(file_okay=False):
             return str(folder), folder.resolve()
