@@ -1,0 +1,198 @@
+"""What a task asks of its caller: one thing at a time, each answered once.
+
+A question is answered by the caller, by the clock, or by the end of the task; or it is withdrawn.
+While it stands it is the last word: what the agent says meanwhile is told behind its answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from math import inf
+from uuid import uuid4
+
+import trio
+from attrs import define, field
+
+from a2acore.backend import Answer, Asking, Notice, Permission
+from a2acore.clock import now
+from a2acore.decisions import Decisions, notice
+from a2acore.errors import UnsupportedOperation
+from a2acore.held import Held
+from a2acore.lifecycle import Record
+from a2acore.model import Message, Metadata, TaskState, TaskStatusUpdateEvent
+from a2acore.pause import Pause
+from a2acore.policy import Decision
+from a2acore.work import Scribe, Written
+
+OVER = Answer(False, None, "The task is over.")
+"""The answer to whatever is asked in a turn that has ended, or is being cancelled."""
+
+
+@define(eq=False)
+class Questions:
+    """The questions of one task."""
+
+    record: Record
+    scribe: Scribe
+    decisions: Decisions
+    _tell: Callable[[list[Written]], None]
+    pause: Pause | None = None
+    """What is asked at this moment."""
+    over: bool = False
+    """Nothing is asked any more: the task has ended, or is being cancelled."""
+    timed_out: set[str] = field(factory=set)
+    """The ids of the requests that nobody answered in time."""
+    _answered: trio.Event = field(factory=trio.Event)
+    _asking: trio.Lock = field(factory=trio.Lock)
+    _held: Held = field(factory=Held)
+
+    @property
+    def expires(self) -> float | None:
+        """When what is asked is no longer answered, in seconds since 1970, if it ever is not."""
+        if self.pause is None or self.pause.until == inf:
+            return None
+        return datetime.now(UTC).timestamp() + self.pause.until - trio.current_time()
+
+    def tell(self, events: list[Written]) -> None:
+        """Tell what the agent does: at once, or behind the answer that is awaited."""
+        if self.pause is None:
+            self._tell(events)
+        else:
+            for event in events:
+                self._held.add(event)
+
+    async def ask(self, asking: Asking) -> Answer:
+        """Have it decided: by the policy, or by the caller, one question after the other."""
+        await trio.lowlevel.checkpoint()
+        if self.over:
+            return OVER
+        if isinstance(asking, Permission):
+            decision = self.decisions.of_policy(asking)
+            if decision is not None:
+                return self._decided(asking, decision)
+        async with self._asking:
+            if self.over:
+                return OVER
+            limit = self.decisions.policy.time_limit
+            pause = Pause(uuid4().hex, asking, trio.current_time() + limit)
+            self._tell([*self.scribe.flush(), self._question(pause)])
+            self.pause = pause
+            self._answered = trio.Event()
+            try:
+                with trio.move_on_at(pause.until):
+                    await self._answered.wait()
+                if pause.answer is None:
+                    self._time_out(pause)
+            finally:
+                if self.pause is pause:  # it is withdrawn
+                    text = "The agent no longer asks this."
+                    self._go_on(self._unanswered(pause, text, "withdrawn"))
+            assert pause.answer is not None
+            return pause.answer
+
+    def reply(self, message: Message, seen: Pause | None, who: str) -> None:
+        """Take a message that a caller, `who`, sent to this task.
+
+        It answers the pending question, or it is put into the history and the question is asked
+        again. `seen` is the question that was pending when the message came in: one that is asked
+        since then has not been read by who sent it. Not async: between finding a question pending
+        and settling it nothing can happen.
+
+        Raises:
+            UnsupportedOperation: nothing was asked, or it is too late for an answer.
+            InvalidParams: it picks an option that there is not, or brings data that does not fit.
+            Unaudited: the answer cannot be written to the audit log; the question stays.
+        """
+        pause = self._pending()
+        again = any(message.message_id == heard.message_id for heard in self.record.history)
+        if pause.settles(message, stale=again or pause is not seen):
+            self.settle(pause.read(message), message, who)
+            return
+        why = "That answer names another request"
+        if pause is not seen:
+            why = "That message came before this was asked"
+        if again:
+            why = "That message was heard before"
+        else:
+            self.record.hear(message)
+        self._tell([self._question(pause, f"{why}; this is still to be answered:")])
+
+    def settle(self, answer: Answer, message: Message, who: str) -> None:
+        """Answer what is asked; `message` is what the caller said. Not async, as `reply`.
+
+        Raises:
+            UnsupportedOperation: it is too late for an answer.
+            Unaudited: the answer cannot be written to the audit log; the question stays.
+        """
+        pause = self._pending()
+        self.decisions.by_caller(pause, answer, who)
+        self.record.hear(message)
+        self._settle(pause, answer)
+        self._go_on()
+
+    def release(self) -> None:
+        """Tell what was held back."""
+        held, self._held = self._held, Held()
+        self._tell(held.take(now()))
+        if held.left_out:
+            text = f"There was no room for {held.left_out} of the events while the task was paused"
+            said = Notice(text, "overlooked", {"events": held.left_out})
+            self._tell(self.scribe.write(said, now()))
+
+    def close(self) -> None:
+        """The task has ended. A backend that waits for an answer nevertheless waits no longer."""
+        self.over = True
+        if self.pause is not None:
+            self._settle(self.pause, OVER)
+            self.pause = None
+
+    def _pending(self) -> Pause:
+        """What is asked at this moment: its time may be over before the alarm was heard.
+
+        Raises:
+            UnsupportedOperation: nothing is asked, or not any more.
+        """
+        task = f"Task {self.record.id}"
+        if self.over:
+            raise UnsupportedOperation(f"{task} is being cancelled")
+        if self.pause is not None and trio.current_time() >= self.pause.until:
+            self._time_out(self.pause)
+        if self.pause is None:
+            raise UnsupportedOperation(
+                f"{task} is {self.record.state.name} and has asked nothing; leave out taskId to "
+                "queue another task in its context, or cancel it first"
+            )
+        return self.pause
+
+    def _decided(self, asking: Permission, decision: Decision) -> Answer:
+        answer = self.decisions.by_policy(asking, decision)
+        if (said := notice(asking, decision)) is not None:
+            self.tell(self.scribe.write(said, now()))
+        return answer
+
+    def _time_out(self, pause: Pause) -> None:
+        """Nobody answered in time: that is a no."""
+        self.timed_out.add(pause.request_id)
+        self._settle(pause, self.decisions.by_clock(pause))
+        self._go_on(self._unanswered(pause, self.decisions.too_late(), "timeout"))
+
+    def _settle(self, pause: Pause, answer: Answer) -> None:
+        pause.answer = answer
+        self._answered.set()
+
+    def _go_on(self, message: Message | None = None) -> None:
+        self.pause = None
+        if not self.over:
+            self._tell([self.scribe.status(TaskState.WORKING, now(), message)])
+        self.release()
+
+    def _question(self, pause: Pause, remark: str = "") -> TaskStatusUpdateEvent:
+        waiting = self._asking.statistics().tasks_waiting
+        message = pause.message(self.scribe, remark, waiting=waiting)
+        return self.scribe.status(pause.state, now(), message)
+
+    def _unanswered(self, pause: Pause, text: str, why: str) -> Message:
+        """What callers are told who have not answered, and need not any more."""
+        data: Metadata = {"kind": "notice", "notice": why, "requestId": pause.request_id}
+        return self.scribe.message(text, data)
