@@ -196,6 +196,8 @@ class Credential:
     """The agent needs to be let in somewhere, out of band. The task is AUTH_REQUIRED meanwhile."""
 
     text: str
+    url: str = ""
+    """Where the caller does it, if not where the agent runs."""
 
 
 Asking = Permission | Question | Credential
@@ -205,10 +207,10 @@ Asking = Permission | Question | Credential
 class Answer:
     """What the caller said to an `Asking`.
 
-    `allowed` is the verdict on a permission; on a question it is false where the caller declines to
-    answer, and on a credential it is true. `option` is what the
-    caller picked by its id; without it, take one of the verdict's kind, one that counts once
-    before one that sticks. `words` are the caller's own; `data` is what came as data.
+    `allowed` is the verdict on a permission; on a question or a credential it is false where the
+    caller declines. `option` is what the caller picked by its id; without it, take one of the
+    verdict's kind, one that counts once before one that sticks. `words` are the caller's own;
+    `data` is what came as data, and where a schema was given, it fits.
     """
 
     allowed: bool
@@ -245,6 +247,8 @@ class AgentRefused(BackendError):
 
 # The port
 
+SANDBOXES = ("read-only", "workspace-write", "full")
+
 
 @frozen
 class Choices:
@@ -254,7 +258,7 @@ class Choices:
     mode: str = ""
     effort: str = ""
     sandbox: str = ""
-    """`read-only`, `workspace-write` or `full`."""
+    """One of `SANDBOXES`."""
 
 
 class Turn(Protocol):
@@ -311,13 +315,17 @@ class Turn(Protocol):
         ...
 
     def say(self, saying: Saying) -> None:
-        """Tell the caller what the agent does. Never waits; what is said after the end is lost."""
+        """Tell the caller what the agent does. Never waits; what is said after the end is lost.
+
+        While the caller is asked something it is kept back, and told in short behind the answer.
+        """
         ...
 
     async def ask(self, asking: Asking) -> Answer:
         """Ask the caller, and wait for the answer as long as it takes.
 
         Several may ask at once: each is shown in its turn. Cancelling it withdraws the question.
+        In a turn that is over, or is being cancelled, nobody is asked: the answer is no.
         """
         ...
 
@@ -389,12 +397,19 @@ class Settings:
     """The agent's command line, in place of a preset."""
     script: Path | None = None
     environment: Mapping[str, str] | None = None
-    """The agent's environment; `None` is this process's own."""
+    """All of the agent's environment; `None` is what it needs of this process's own."""
+    variables: tuple[str, ...] = ()
+    """What else it gets of this process's own, by name: `NAME`, `PREFIX*`, or `NAME=` for one that
+    it does not get."""
     choices: Choices = Choices()
     """What holds where a request chooses nothing."""
     mcp_servers: tuple[McpServer, ...] = ()
     offers: frozenset[Literal["files", "terminals"]] = frozenset()
     """What the agent may do through us, each time asked for, beside what it can do by itself."""
+    writable: tuple[Path, ...] = ()
+    """Where the agent may write in a sandbox, beside the workspace."""
+    hidden: tuple[Path, ...] = ()
+    """What the agent does not see in a sandbox: files and folders."""
 
 
 class BadSettings(ValueError):

@@ -38,7 +38,7 @@ from a2acore.backend import (
 from a2acore.model import Message, Metadata, Part, Role, Task
 
 AGENT = str(Path(__file__).with_name("fake_acp_agent.py"))
-PATIENCE = 20  # seconds that a test may take before it is called hung
+PATIENCE = 20  # seconds that a backend may be at work before it is called hung
 
 Answerer = Callable[[Asking], Awaitable[Answer]]
 
@@ -70,7 +70,8 @@ class Heard:
     context_id: str = "context"
     choices: Choices = Choices()
     references: tuple[Task, ...] = ()
-    session: Metadata | None = None
+    sessions: dict[str, Metadata | None] = field(factory=dict)
+    """What was kept, by conversation; shared by turns that follow each other."""
     task_id: str = field(factory=lambda: uuid4().hex)
     metadata: Metadata = field(factory=dict)
     said: list[Saying] = field(factory=list)
@@ -90,8 +91,13 @@ class Heard:
     def text(self) -> str:
         return "\n".join(part.text for part in self.parts if part.text is not None)
 
+    @property
+    def session(self) -> Metadata | None:
+        return self.sessions.get(self.conversation)
+
     def keep_session(self, session: Metadata | None) -> None:
-        self.session = session
+        self.sessions[self.conversation] = session
+        self._tell()
 
     def say(self, saying: Saying) -> None:
         self.said.append(saying)
@@ -122,21 +128,16 @@ class Heard:
         self._news = trio.Event()
 
 
-@pytest.fixture(autouse=True)
-async def _guard() -> AsyncIterator[None]:
-    with trio.fail_after(PATIENCE):
-        yield
-
-
 @pytest.fixture
 def make(tmp_path: Path) -> Callable[..., Heard]:
     """Makes a turn of steps for the agent, of a text, or of parts."""
+    sessions: dict[str, Metadata | None] = {}
 
     def make(*what: Any, **options: Any) -> Heard:
         if all(isinstance(one, list) for one in what):
             what = (json.dumps(what),)
         parts = tuple(Part(text=one) if isinstance(one, str) else one for one in what)
-        return Heard(parts, tmp_path, **options)
+        return Heard(parts, tmp_path, **{"sessions": sessions, **options})
 
     return make
 
@@ -150,8 +151,9 @@ async def fake(
         command=(sys.executable, AGENT, *flags),
         environment={"PATH": os.environ["PATH"], **env},
     )
-    async with open_acp(settings, limits or Limits()) as backend:
-        yield backend
+    with trio.fail_after(PATIENCE):
+        async with open_acp(settings, limits or Limits()) as backend:
+            yield backend
 
 
 @asynccontextmanager
@@ -350,16 +352,19 @@ async def test_a_message_is_given_as_blocks_that_the_agent_takes(
     assert turn.all(Notice) == []
 
 
-async def test_what_the_agent_does_not_take_is_told_and_not_dropped_in_silence(
+async def test_what_the_agent_does_not_take_is_saved_for_it_and_told(
     tmp_path: Path, make: Callable[..., Heard]
 ) -> None:
     async with fake(tmp_path) as backend:
-        turn = make(
-            '[["say", "hm"]]', Part(raw=b"\x89PNG", media_type="image/png", filename="a.png")
-        )
+        photo = Part(raw=b"\x89PNG", media_type="image/png", filename="a.png")
+        turn = make('[["prompt"]]', photo)
         await backend.run(turn)
+    place = f".a2acode/inbox/{turn.task_id}/1-a.png"
+    assert (tmp_path / place).read_bytes() == b"\x89PNG"
+    [block] = json.loads(turn.response)
+    assert str(tmp_path / place) in block["text"]
     (notice,) = turn.all(Notice)
-    assert notice.text == "a.png was not given to the agent, which does not take image/png"
+    assert notice.text == f"a.png was saved for the agent as {place}"
 
 
 async def test_a_message_of_which_nothing_can_be_given_fails(
@@ -367,7 +372,7 @@ async def test_a_message_of_which_nothing_can_be_given_fails(
 ) -> None:
     async with fake(tmp_path) as backend:
         with pytest.raises(AgentFailed, match="Nothing in the message"):
-            await backend.run(make(Part(raw=b"\x89PNG", media_type="image/png")))
+            await backend.run(make(Part(text="")))
 
 
 # Permissions
@@ -469,6 +474,23 @@ async def test_a_permission_asked_between_turns_is_answered_cancelled(
         after = make(["recall"])
         await backend.run(after)
         assert after.response == "cancelled"
+        [notice] = after.all(Notice)
+        assert notice.kind == "not_delivered"
+        assert notice.text.endswith(": t")
+
+
+async def test_a_form_that_comes_between_turns_is_cancelled_and_told_to_the_next(
+    tmp_path: Path, make: Callable[..., Heard]
+) -> None:
+    form = {"message": "Which?", "mode": "form", "requestedSchema": {"properties": {"a": {}}}}
+    async with fake(tmp_path) as backend:
+        await backend.run(make(["call_afterwards", "elicitation/create", form]))
+        after = make(["answered"])
+        await backend.run(after)
+        assert json.loads(after.response) == {"action": "cancel"}
+        [notice] = after.all(Notice)
+        assert notice.kind == "not_delivered"
+        assert "Which?" in notice.text
 
 
 async def test_a_tool_that_was_denied_and_is_never_heard_of_again_has_failed(
@@ -891,6 +913,14 @@ async def test_a_turn_that_takes_too_long_is_stopped(
         assert caught.value.stop_reason == "limit"
 
 
+async def test_an_agent_that_runs_wild_when_its_time_is_up_is_stopped_for_that(
+    tmp_path: Path, make: Callable[..., Heard]
+) -> None:
+    async with fake(tmp_path, limits=Limits(turn=0.5, settling=0.5)) as backend:
+        with pytest.raises(AgentFailed, match=r"was not done after 0\.5 s"):
+            await backend.run(make(["run_wild", str(tmp_path / "tamer")]))
+
+
 async def test_an_agent_that_is_not_needed_for_long_is_let_go(
     tmp_path: Path, make: Callable[..., Heard]
 ) -> None:
@@ -1003,7 +1033,8 @@ async def test_a_preset_is_fetched_by_npx_in_the_pinned_version_when_it_is_not_i
         await backend.run(make("hello"))
     preset = PRESETS["gemini"]
     called = (tmp_path / "called").read_text().split()
-    assert called == ["-y", f"{preset.package}@{preset.version}", "--acp"]
+    prefix = f"--prefix={tmp_path}"
+    assert called == ["-y", prefix, f"{preset.package}@{preset.version}", "--acp"]
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import pytest
 import trio
 
 from a2abackends.acp.changes import Diff, applied
-from a2abackends.acp.content import prompt_of
 from a2abackends.acp.limits import Limits, Patience
 from a2abackends.acp.permissions import CANCELLED, outcome_of, permission_of
 from a2abackends.acp.tools import LONGEST_OUTPUT, Tool
@@ -17,7 +16,6 @@ from a2abackends.acp.updates import Standing, Translator
 from a2abackends.acp.wire import (
     AnyUpdate,
     PermissionOption,
-    PromptCapabilities,
     PromptResult,
     ToolCallFields,
 )
@@ -36,7 +34,7 @@ from a2acore.backend import (
     ToolCall,
     Usage,
 )
-from a2acore.model import Artifact, Message, Part, Role
+from a2acore.model import Artifact, Part
 
 
 def update(variant: str, **fields: Any) -> AnyUpdate:
@@ -406,46 +404,6 @@ def test_an_edit_is_applied_where_it_fits_exactly_once(
     before: str | None, old: str | None, new: str, after: str | None
 ) -> None:
     assert applied(before, Diff("f", old, new)) == after
-
-
-# Content
-
-
-def sent(part: Part, **can: bool) -> dict[str, Any]:
-    message = Message("m", Role.USER, (part,))
-    (block,), notices = prompt_of(message, PromptCapabilities(**can))
-    assert notices == []
-    return block
-
-
-def test_a_fence_is_longer_than_any_in_the_text() -> None:
-    raw = b"````\ncode\n````"
-    block = sent(Part(raw=raw, filename="a.md", media_type="text/markdown"))
-    assert block["text"] == f"a.md:\n`````\n{raw.decode()}\n`````"
-
-
-@pytest.mark.parametrize("url", ["file:///etc/passwd", "ftp://x/y", "C:\\x", "data:text/plain,x"])
-def test_only_what_lies_in_the_open_is_linked_for_the_agent_to_open(url: str) -> None:
-    assert sent(Part(url=url)) == {"type": "text", "text": url}
-
-
-@pytest.mark.parametrize(
-    "media_type", ["", "text/x-python; charset=utf-8", "application/json", "image/svg+xml"]
-)
-def test_a_file_of_text_is_text_whatever_it_is_called(media_type: str) -> None:
-    part = Part(raw=b"x = 1", media_type=media_type, filename="x")
-    assert sent(part, embedded_context=True)["resource"]["text"] == "x = 1"
-
-
-@pytest.mark.parametrize(
-    ("raw", "media_type"),
-    [(b"\xff", "text/plain"), (b"a\0b", ""), (b"%PDF", "application/pdf"), (b"x", "audio/wav")],
-)
-def test_a_file_that_the_agent_does_not_take_is_told_of(raw: bytes, media_type: str) -> None:
-    message = Message("m", Role.USER, (Part(raw=raw, media_type=media_type),))
-    prompt, (notice,) = prompt_of(message, PromptCapabilities(embedded_context=True))
-    assert prompt == []
-    assert notice.kind == "not_delivered"
 
 
 # Patience

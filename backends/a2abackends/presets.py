@@ -7,14 +7,9 @@ agent that was started by a command of the user's own.
 
 from __future__ import annotations
 
-import os
-import shutil
 from collections.abc import Mapping
-from pathlib import Path
 
 from attrs import field, frozen
-
-from a2acore.backend import BadSettings, Settings
 
 
 @frozen
@@ -26,6 +21,16 @@ class Oddities:
     errors_as_answer: bool = False
     """It tells an error of its model as a last message (without an id), ends the turn well, and
     counts no tokens."""
+    commands_outlive_turns: bool = False
+    """A cancelled turn leaves the commands that it has started."""
+    names_sessions_by_minute: bool = False
+    """It keeps a session in a file that is named by the minute; loaded in the minute in which it
+    was made, or loaded before, the session is overwritten, and lost for good."""
+    sandboxes: Mapping[str, tuple[str, ...]] = field(factory=dict)
+    """Its modes are levels of its sandbox: for each of ours the modes that are it, best first."""
+    better_without_files: bool = False
+    """When files are offered, gemini cannot make a new one, whatever it is answered; opencode has
+    each change allowed twice, because it writes by itself all the same."""
 
 
 @frozen
@@ -43,6 +48,22 @@ class Preset:
     calls_itself: str = ""
     """`agentInfo.name` in its answer to `initialize`."""
     oddities: Oddities = Oddities()
+    keys: tuple[str, ...] = ()
+    """Variables of which each lets it in."""
+    login: str = ""
+    """The command that lets it in."""
+    logins: tuple[str, ...] = ()
+    """Where it keeps a login: paths with variables, of which the first that can be made counts."""
+    variables: tuple[str, ...] = ()
+    """What it gets of our environment, beside what each agent gets."""
+    state: tuple[str, ...] = ()
+    """Where it keeps what it remembers: paths with variables; one that ends with / is a folder."""
+    config: tuple[str, ...] = ()
+    """What in there says how it works, and what it runs."""
+
+
+def _in(folder: str, names: str) -> tuple[str, ...]:
+    return tuple(f"{folder}/{name}" for name in names.split())
 
 
 PRESETS = {
@@ -57,6 +78,31 @@ PRESETS = {
             # Its own default of ten keeps a wrong key silent for more than a minute.
             env={"CLAUDE_CODE_MAX_RETRIES": "4"},
             calls_itself="@agentclientprotocol/claude-agent-acp",
+            keys=(
+                "ANTHROPIC_API_KEY",
+                "ANTHROPIC_AUTH_TOKEN",
+                "CLAUDE_CODE_OAUTH_TOKEN",
+                "CLAUDE_CODE_USE_BEDROCK",
+                "CLAUDE_CODE_USE_VERTEX",
+            ),
+            login="claude /login",
+            logins=("{CLAUDE_CONFIG_DIR}/.credentials.json", "{HOME}/.claude/.credentials.json"),
+            variables=(
+                "ANTHROPIC_*",
+                "CLAUDE_*",
+                "BASH_DEFAULT_TIMEOUT_MS",
+                "BASH_MAX_TIMEOUT_MS",
+                "DISABLE_*",
+                "IS_SANDBOX",
+                "MAX_THINKING_TOKENS",
+                "MCP_TIMEOUT",
+                "MCP_TOOL_TIMEOUT",
+            ),
+            state=("{CLAUDE_CONFIG_DIR}/", "{HOME}/.claude.json"),
+            config=_in(
+                "{CLAUDE_CONFIG_DIR}",
+                "settings.json settings.local.json CLAUDE.md agents commands hooks skills",
+            ),
         ),
         Preset(
             name="codex",
@@ -67,7 +113,21 @@ PRESETS = {
             # A server has no screen to open a login page on.
             env={"NO_BROWSER": "1"},
             calls_itself="@agentclientprotocol/codex-acp",
-            oddities=Oddities(errors_as_answer=True),
+            oddities=Oddities(
+                errors_as_answer=True,
+                commands_outlive_turns=True,
+                sandboxes={
+                    "read-only": ("read-only",),
+                    "workspace-write": ("workspace-write", "agent"),
+                    "full": ("agent-full-access",),
+                },
+            ),
+            keys=("OPENAI_API_KEY", "CODEX_API_KEY"),
+            login="codex login",
+            logins=("{CODEX_HOME}/auth.json", "{HOME}/.codex/auth.json"),
+            variables=("OPENAI_*", "CODEX_*", "AZURE_OPENAI_*", "INITIAL_AGENT_MODE"),
+            state=("{CODEX_HOME}/",),
+            config=_in("{CODEX_HOME}", "config.toml hooks.json AGENTS.md prompts"),
         ),
         Preset(
             name="gemini",
@@ -79,6 +139,13 @@ PRESETS = {
             # Else it starts itself a second time, for a bigger heap, and there are two processes.
             env={"GEMINI_CLI_NO_RELAUNCH": "1"},
             calls_itself="gemini-cli",
+            oddities=Oddities(better_without_files=True, names_sessions_by_minute=True),
+            keys=("GEMINI_API_KEY", "GOOGLE_API_KEY", "GOOGLE_APPLICATION_CREDENTIALS"),
+            login="gemini",
+            logins=("{HOME}/.gemini/oauth_creds.json",),
+            variables=("GEMINI_*", "GOOGLE_*"),
+            state=("{HOME}/.gemini/",),
+            config=_in("{HOME}/.gemini", "settings.json GEMINI.md commands extensions"),
         ),
         Preset(
             name="opencode",
@@ -89,7 +156,31 @@ PRESETS = {
             args=("acp",),
             env={"OPENCODE_DISABLE_AUTOUPDATE": "1"},
             calls_itself="OpenCode",
-            oddities=Oddities(tokens_of_last_call=True),
+            oddities=Oddities(better_without_files=True, tokens_of_last_call=True),
+            keys=("ANTHROPIC_API_KEY", "OPENAI_API_KEY", "GEMINI_API_KEY", "OPENROUTER_API_KEY"),
+            login="opencode auth login",
+            logins=(
+                "{XDG_DATA_HOME}/opencode/auth.json",
+                "{HOME}/.local/share/opencode/auth.json",
+            ),
+            variables=(
+                "OPENCODE_*",
+                "ANTHROPIC_API_KEY",
+                "OPENAI_API_KEY",
+                "GEMINI_API_KEY",
+                "GOOGLE_GENERATIVE_AI_API_KEY",
+                "OPENROUTER_API_KEY",
+            ),
+            state=(
+                "{XDG_DATA_HOME}/opencode/",
+                "{XDG_CONFIG_HOME}/opencode/",
+                "{XDG_CACHE_HOME}/opencode/",
+                "{XDG_STATE_HOME}/opencode/",
+            ),
+            config=_in(
+                "{XDG_CONFIG_HOME}/opencode",
+                "opencode.json opencode.jsonc config.json AGENTS.md agent command plugin",
+            ),
         ),
     )
 }
@@ -101,68 +192,3 @@ def oddities_of(agent: str) -> Oddities:
     """What is odd about an agent, by the name it gives itself."""
     known = {preset.calls_itself: preset.oddities for preset in PRESETS.values()}
     return known.get(agent, Oddities())
-
-
-@frozen
-class Launch:
-    """How an agent is started."""
-
-    command: tuple[str, ...]
-    env: Mapping[str, str]
-    title: str = ""
-    """What to call it, where that is known before it is asked."""
-    downloads: bool = False
-    """It is fetched first, if it was not fetched before: starting it may take minutes."""
-
-
-def find_launch(settings: Settings) -> Launch:
-    """How the agent that the settings ask for is started.
-
-    A preset is started by its binary when that is on the PATH, and through npx otherwise; without
-    any word about it, it is `DEFAULT`.
-
-    Raises:
-        BadSettings: there is no such preset or command, or no such workspace.
-    """
-    env = dict(os.environ if settings.environment is None else settings.environment)
-    if not settings.workspace.is_dir():
-        raise BadSettings(f"The workspace {settings.workspace} is no directory; make it first")
-    if settings.command:
-        if settings.agent:
-            raise BadSettings(
-                f"Both the agent {settings.agent!r} and a command were given; leave out one"
-            )
-        return _own_command(settings.command, env)
-    preset = PRESETS.get(settings.agent or DEFAULT)
-    if preset is None:
-        raise BadSettings(
-            f"No agent is called {settings.agent!r}; there are {', '.join(PRESETS)}, and any other "
-            "that speaks ACP can be given as a command"
-        )
-    return _preset(preset, {**preset.env, **env})
-
-
-def _own_command(command: tuple[str, ...], env: Mapping[str, str]) -> Launch:
-    program = _find(command[0], env)
-    if program is None:
-        why = "is not executable" if Path(command[0]).is_file() else "was not found"
-        raise BadSettings(f"The agent's command {command[0]} {why}; give its full path")
-    return Launch((program, *command[1:]), env)
-
-
-def _preset(preset: Preset, env: Mapping[str, str]) -> Launch:
-    if (binary := _find(preset.binary, env)) is not None:
-        return Launch((binary, *preset.args), env, preset.title)
-    package = f"{preset.package}@{preset.version}"
-    if (npx := _find("npx", env)) is not None:
-        return Launch((npx, "-y", package, *preset.args), env, preset.title, downloads=True)
-    raise BadSettings(
-        f"{preset.title} is not installed: neither {preset.binary} nor npx is on the PATH; install "
-        f"Node.js, then: npm install -g {package}"
-    )
-
-
-def _find(program: str, env: Mapping[str, str]) -> str | None:
-    """The full path of a program: the agent's working directory will be another than ours."""
-    found = shutil.which(program, path=env.get("PATH"))
-    return None if found is None else str(Path(found).absolute())

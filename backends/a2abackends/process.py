@@ -17,12 +17,14 @@ Rules that hold inside:
 
 from __future__ import annotations
 
+import codecs
 import os
 import re
 import signal
 from collections import deque
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from subprocess import PIPE
 
@@ -31,13 +33,18 @@ from attrs import define, field
 
 from a2abackends.lines import LineTooLong, Splitter
 from a2acore.backend import AgentFailed
+from a2acore.redaction import Flow, Redactor, secrets_of
 
 LONGEST_LINE = 32 * 1024 * 1024
 """Bytes. Lines of 400 KB are ordinary (an image, a long diff); this is where memory is guarded."""
 READ = 256 * 1024
 """Bytes asked for at once; a pipe seldom holds more than 64 KB."""
+SLICE = 0.005
+"""Seconds in which line may follow on line before others get their turn."""
 OUTBOX = 1000
 """Lines that may wait to be written. A child that lets so many pile up no longer reads."""
+OUTBOX_SIZE = 256 * 1024 * 1024
+"""Bytes that may: a file that an agent reads through us is a line of up to 8 MB."""
 WRITING = 60.0
 """Seconds in which a child has to take one line."""
 EOF_GRACE = 3.0
@@ -48,17 +55,14 @@ KILL_GRACE = 5.0
 """Seconds to be reaped after SIGKILL: only a process stuck in the kernel takes longer."""
 LINGER = 1.0
 """Seconds that a dead child is still listened to: whoever escaped its process group may
-hold the pipe open for ever."""
+hold the pipe open for ever. And that one with a closed input may take to die of it."""
 TAIL = 16 * 1024
-"""Bytes of stderr that are kept."""
+"""Characters of stderr that are kept."""
 LAST_WORDS = 20
 """Lines of stderr that an obituary quotes, and how long each may be."""
 LAST_WORD = 500
 
 _ESCAPE = re.compile(r"\x1b(?:\[[0-?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])|\r")
-_SECRET = re.compile(r"KEY|TOKEN|SECRET|PASSW|PASSPHRASE|CREDENTIAL", re.IGNORECASE)
-_SHORTEST_SECRET = 4
-"""Characters: anything shorter would black out half of an ordinary text."""
 
 
 @define(eq=False)
@@ -66,14 +70,17 @@ class Child:
     """A running child, to be had from `open_child`. Iterating yields its lines until it ends."""
 
     _process: trio.Process
-    _secrets: tuple[str, ...]
+    _redactor: Redactor
     exited: trio.Event = field(factory=trio.Event)
     """Set once the process has ended, its group was killed and its stderr was read."""
     _fault: str = ""
     _lines: deque[bytes] = field(factory=deque)
+    _waiting: int = 0
+    """Bytes that wait to be written."""
+    _yielding: float = 0.0
     _splitter: Splitter = field(factory=lambda: Splitter(LONGEST_LINE))
-    _stderr: bytes = b""
-    _stderr_cut: bool = False
+    _stderr: str = ""
+    """The end of it, fit to be shown."""
     _silent: trio.Event = field(factory=trio.Event)
     _services: trio.CancelScope = field(factory=lambda: trio.CancelScope(shield=True))
     _outbox: trio.MemorySendChannel[bytes] = field(init=False)
@@ -91,8 +98,12 @@ class Child:
 
         Never waits and never fails: that the child is gone is heard by reading.
         """
+        if self._waiting + len(line) > OUTBOX_SIZE:
+            self.kill(f"did not read its input ({OUTBOX_SIZE // 2**20} MB are waiting)")
+            return
         try:
-            self._outbox.send_nowait(line + b"\n")
+            self._outbox.send_nowait(line)
+            self._waiting += len(line)
         except trio.WouldBlock:
             self.kill(f"did not read its input ({OUTBOX} lines are waiting)")
         except (trio.BrokenResourceError, trio.ClosedResourceError):
@@ -102,7 +113,10 @@ class Child:
         return self
 
     async def __anext__(self) -> bytes:
-        # No checkpoint while lines are left: a read holds a few hundred of them at the most.
+        # One read may hold tens of thousands of lines, and nobody else is to wait for all of them.
+        if trio.current_time() >= self._yielding:
+            await trio.lowlevel.checkpoint()
+            self._yielding = trio.current_time() + SLICE
         while not self._lines:
             self._lines.extend(await self._read())
         return self._lines.popleft()
@@ -119,19 +133,12 @@ class Child:
 
     def last_words(self) -> list[str]:
         """The last lines of stderr, without colours and secrets."""
-        text = self._stderr.decode(errors="replace")
-        if self._stderr_cut:  # The first line may begin in the middle of a secret.
-            text = text.partition("\n")[2]
-        lines = [line for line in self.redact(text).splitlines() if line.strip()]
+        lines = [line for line in self._stderr.splitlines() if line.strip()]
         return [line[:LAST_WORD] for line in lines[-LAST_WORDS:]]
 
-    def redact(self, text: str) -> str:
-        """Text of the child's, fit to be shown: without colours, and `***` for what it must not
-        tell of its environment."""
-        text = _ESCAPE.sub("", text)
-        for secret in self._secrets:
-            text = text.replace(secret, "***")
-        return text
+    def redact(self, text: str, most: int) -> str:
+        """The first characters of a text of the child's, fit to be shown."""
+        return _shown(text, partial(self._redactor.beginning, most=most))
 
     def _fate(self) -> str:
         code = self._process.returncode
@@ -177,23 +184,29 @@ class Child:
             async with self._outgoing:
                 async for line in self._outgoing:
                     with trio.move_on_after(WRITING) as patience:
-                        await stdin.send_all(line)
+                        await stdin.send_all(line + b"\n")
                     if patience.cancelled_caught:
                         self.kill(f"did not read its input for {WRITING:.0f} s")
                         return
+                    self._waiting -= len(line)
         except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass
+            with trio.move_on_after(LINGER):
+                await self._process.wait()
+            if self._process.returncode is None:
+                self.kill("closed its input")
         finally:
             await trio.aclose_forcefully(stdin)
 
     async def _listen_to_stderr(self) -> None:
         stderr = self._process.stderr
         assert stderr is not None
+        decoder = codecs.getincrementaldecoder("utf-8")("replace")
+        flow = Flow(partial(_shown, redact=self._redactor))
         with suppress(trio.BrokenResourceError, trio.ClosedResourceError):
             while data := await stderr.receive_some(READ):
-                heard = self._stderr + data
-                self._stderr_cut = self._stderr_cut or len(heard) > TAIL
+                heard = self._stderr + flow.feed(decoder.decode(bytes(data)))
                 self._stderr = heard[-TAIL:]
+        self._stderr += flow.rest()
         self._silent.set()
 
     async def _watch(self) -> None:
@@ -219,7 +232,8 @@ class Child:
                 with trio.move_on_after(wait):
                     await self.exited.wait()
                     break
-                if then is not None:
+                # Once it was waited for, its number may already be somebody else's.
+                if then is not None and self._process.returncode is None:
                     self._signal(then)
             nursery.cancel_scope.cancel()
         self._services.cancel()
@@ -240,9 +254,11 @@ class Child:
 
 @asynccontextmanager
 async def open_child(
-    command: Sequence[str], *, cwd: Path, env: Mapping[str, str]
+    command: Sequence[str], *, cwd: Path, env: Mapping[str, str], secrets: Iterable[str] = ()
 ) -> AsyncIterator[Child]:
     """Start a child; leaving the block ends it, within ten seconds at the very most.
+
+    `secrets` are such as it is told in another way than by its environment.
 
     Raises:
         AgentFailed: it cannot be started. One line: why.
@@ -259,7 +275,7 @@ async def open_child(
         )
     except OSError as error:
         raise AgentFailed(f"Cannot start {command[0]}: {_why(error, cwd)}") from error
-    child = Child(process, secrets_of(env))
+    child = Child(process, Redactor(secrets_of(env, secrets)))
     async with open_background() as nursery:
         nursery.start_soon(child._serve)
         try:
@@ -287,13 +303,12 @@ async def open_background() -> AsyncIterator[trio.Nursery]:
         raise failure
 
 
+def _shown(text: str, redact: Callable[[str], str]) -> str:
+    """A text without colours, and with `***` for what must not be told."""
+    return redact(_ESCAPE.sub("", text).expandtabs(4))
+
+
 def _why(error: OSError, cwd: Path) -> str:
     if error.filename == str(cwd) or error.filename == cwd:
         return f"its working directory {cwd} does not exist or is no directory"
     return (error.strerror or str(error)).lower()
-
-
-def secrets_of(env: Mapping[str, str]) -> tuple[str, ...]:
-    """The values in an environment that are secrets by their names, the longest first."""
-    values = {value for name, value in env.items() if _SECRET.search(name)}
-    return tuple(sorted((v for v in values if len(v) >= _SHORTEST_SECRET), key=len, reverse=True))

@@ -8,40 +8,40 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
+import attrs
 import trio
 from attrs import define, evolve, field
 
+from a2abackends.acp.agent import Agent, SessionLost, keep_agent
+from a2abackends.acp.choices import Unsupported
 from a2abackends.acp.connection import CallFailed
-from a2abackends.acp.content import Prompt, prompt_of
+from a2abackends.acp.content import Prompt
+from a2abackends.acp.kept import Kept, kept_of
 from a2abackends.acp.limits import USUAL, Limits
-from a2abackends.acp.session import Agent, SessionLost, keep_agent
+from a2abackends.acp.prompt import make_prompt
+from a2abackends.acp.revival import revive
+from a2abackends.acp.setting import set_up
 from a2abackends.acp.wire import AUTH_REQUIRED
-from a2abackends.presets import Launch, find_launch
+from a2abackends.launch import Launch, find_launch
 from a2abackends.process import open_background
+from a2abackends.sandbox import Cage, LooserSandbox, Sandbox, held_to
 from a2acore.backend import (
     AgentFailed,
     AgentInfo,
     Backend,
+    BadSettings,
+    Choices,
     Credential,
     Notice,
     Settings,
     Turn,
 )
 
-SEATS = 10_000
-"""Contexts that are remembered at all; of an older one it is not known that it had a past."""
-INPUT_MODES = (
-    "text/plain",
-    "text/markdown",
-    "application/json",
-    "image/png",
-    "image/jpeg",
-    "image/gif",
-    "image/webp",
-)
+INPUT_MODES = ("text/plain", "application/json", "*/*")
 
 T = TypeVar("T")
 
@@ -52,8 +52,10 @@ class Seat:
 
     taken: trio.Lock = field(factory=trio.Lock)
     agent: Agent | None = None
-    used: bool = False
-    """There was a conversation here, which the agent has to know to go on with it."""
+
+    @property
+    def is_empty(self) -> bool:
+        return not self.taken.locked() and (self.agent is None or self.agent.life.gone)
 
 
 @define(eq=False)
@@ -61,7 +63,9 @@ class AcpBackend:
     """Runs turns with one kind of agent; to be had from `open_acp`."""
 
     info: AgentInfo
+    _settings: Settings
     _launch: Launch
+    _sandbox: Sandbox
     _limits: Limits
     _nursery: trio.Nursery
     _seats: dict[str, Seat] = field(factory=dict)
@@ -70,64 +74,103 @@ class AcpBackend:
     async def run(self, turn: Turn) -> str | None:
         seat = self._seats.pop(turn.conversation, None) or Seat()
         self._seats[turn.conversation] = seat
-        async with seat.taken:
-            try:
-                return await self._work(seat, turn)
-            finally:
-                self._let_rest(seat)
+        try:
+            async with seat.taken:
+                try:
+                    return await self._work(seat, turn)
+                finally:
+                    if seat.agent is not None and not seat.agent.life.gone:
+                        seat.agent.life.rest()
+        finally:
+            self._clear_up()
 
     async def _work(self, seat: Seat, turn: Turn) -> str:
-        agent = await self._agent_for(seat, turn)
-        prompt = _prompt(agent, turn)
-        try:
-            return await self._prompt(seat, agent, turn, prompt)
-        except SessionLost:
-            agent = await self._agent_for(seat, turn)
-        try:
-            return await self._prompt(seat, agent, turn, prompt)
-        except SessionLost as error:
-            raise AgentFailed("The agent forgets its sessions as it makes them") from error
+        prompt: Prompt | None = None
+        # An agent may have forgotten what it was just asked to go on with: then it begins anew.
+        for fresh in (False, False, True):
+            agent = await self._agent_for(seat, turn, fresh=fresh)
+            await self._let_in(turn, agent, partial(set_up, agent, turn, self._settings.choices))
+            if prompt is None:
+                prompt = await make_prompt(turn, agent.introduction.takes)
+            try:
+                return await self._let_in(turn, agent, partial(agent.prompt, turn, prompt))
+            except SessionLost:
+                pass
+        raise AgentFailed("The agent forgets its sessions as it makes them")
 
-    async def _prompt(self, seat: Seat, agent: Agent, turn: Turn, prompt: Prompt) -> str:
-        seat.used = True
-        return await self._let_in(turn, agent, lambda: agent.prompt(turn, prompt))
-
-    async def _agent_for(self, seat: Seat, turn: Turn) -> Agent:
+    async def _agent_for(self, seat: Seat, turn: Turn, *, fresh: bool) -> Agent:
         """The agent of a context: the one that is there, or a new one in its place."""
-        agent = seat.agent
+        agent, cage = seat.agent, await self._cage(turn)
         if agent is not None:
-            await agent.settled.wait()
-            if not agent.gone and agent.cwd == turn.workspace:
-                agent.wake()
+            await agent.life.settled.wait()
+            fits = (agent.cwd, agent.cage.level) == (turn.workspace, cage.level)
+            if fits and not agent.life.gone:
+                agent.life.wake()
                 return agent
-            agent.dismiss()
-        seat.agent = agent = await self._start(turn)
-        if seat.used:
-            turn.say(Notice("The agent has lost the conversation before this turn", "memory_lost"))
+            agent.life.dismiss()
+        seat.agent = agent = await self._start(turn, cage, fresh=fresh)
         return agent
 
-    async def _start(self, turn: Turn) -> Agent:
+    async def _cage(self, turn: Turn) -> Cage:
+        """The cage for the agent of a turn.
+
+        Raises:
+            Unsupported: the request wants it freer than it may be, or there is no such sandbox.
+        """
+        try:
+            level = held_to(self._settings.choices.sandbox, turn.choices.sandbox)
+            return await self._sandbox.cage(level, turn.workspace)
+        except (BadSettings, LooserSandbox) as error:
+            raise Unsupported(str(error)) from error
+
+    async def _start(self, turn: Turn, cage: Cage, *, fresh: bool) -> Agent:
+        """A new agent, with the session of this conversation, if that can be had."""
+        kept, lost = kept_of(turn.session), "the agent has forgotten it"
+        async with self._starting(turn, cage) as agent:
+            if kept is not None and not fresh:
+                attempt = partial(revive, agent, kept, turn, self._limits.minute)
+                lost = await self._let_in(turn, agent, attempt)
+                if not lost:
+                    return agent
+            if not agent.life.gone:
+                await self._begin(turn, agent, kept, lost)
+                return agent
+        async with self._starting(turn, cage) as agent:
+            await self._begin(turn, agent, kept, lost)
+            return agent
+
+    async def _begin(self, turn: Turn, agent: Agent, kept: Kept | None, lost: str) -> None:
+        await self._let_in(turn, agent, agent.open_session)
+        agent.session.keep(turn)
+        if kept is not None and kept.begun:
+            text = f"The agent has lost the conversation before this turn: {lost}"
+            turn.say(Notice(text, "memory_lost"))
+
+    @asynccontextmanager
+    async def _starting(self, turn: Turn, cage: Cage) -> AsyncIterator[Agent]:
+        """Start an agent that knows who we are; unless the block ends well, it is let go."""
         # A matter of milliseconds; cancelled in the middle of it, it would be waited for until the
         # half-born process has politely ended.
         with trio.CancelScope(shield=True):
             agent: Agent = await self._nursery.start(
-                keep_agent, self._launch, turn.workspace, self._limits
+                keep_agent,
+                self._launch,
+                self._settings.mcp_servers,
+                turn.workspace,
+                cage,
+                self._limits,
             )
         ready = False
         try:
             await agent.initialize()
-            await self._let_in(turn, agent, agent.open_session)
+            yield agent
             ready = True
         finally:
             if not ready:
-                agent.dismiss()
-        who = agent.who
-        self.info = evolve(
-            self.info,
-            name=self._launch.title or who.title or who.name or self.info.name,
-            version=who.version or "",
-        )
-        return agent
+                agent.life.dismiss()
+        who = agent.introduction.who
+        name = self._launch.title or who.title or who.name or self.info.name
+        self.info = evolve(self.info, name=name, version=who.version or "")
 
     async def _let_in(self, turn: Turn, agent: Agent, attempt: Callable[[], Awaitable[T]]) -> T:
         """Try something, again and again while the agent says that it has to be let in first."""
@@ -137,33 +180,22 @@ class AcpBackend:
             except CallFailed as error:
                 if error.code not in AUTH_REQUIRED:
                     raise
-                question = agent.door(error)
-            await turn.ask(Credential(question))
+                question = agent.introduction.door(error)
+                answer = await turn.ask(Credential(question))
+                if not answer.allowed:
+                    raise
 
-    def _let_rest(self, seat: Seat) -> None:
-        """A turn is over: its agent has time, and the one that had it longest may have to go."""
-        if seat.agent is not None and not seat.agent.gone:
-            seat.agent.rest()
-        resting: list[Agent] = [
-            other.agent
-            for other in self._seats.values()
-            if other.agent is not None and other.agent.resting and not other.agent.gone
+    def _clear_up(self) -> None:
+        """A turn is over: of the agents that have time, those that had it longest may have to go,
+        and the seats of those that have gone are taken away."""
+        resting = [
+            seat.agent
+            for seat in self._seats.values()
+            if seat.agent is not None and seat.agent.life.resting and not seat.agent.life.gone
         ]
         for agent in resting[: max(0, len(resting) - self._limits.warm)]:
-            agent.dismiss()
-        for key in list(self._seats)[: max(0, len(self._seats) - SEATS)]:
-            last = self._seats[key].agent
-            if last is None or last.gone:
-                del self._seats[key]
-
-
-def _prompt(agent: Agent, turn: Turn) -> Prompt:
-    prompt, notices = prompt_of(turn.message, agent.takes)
-    for notice in notices:
-        turn.say(notice)
-    if not prompt:
-        raise AgentFailed("Nothing in the message can be given to the agent", stop_reason="error")
-    return prompt
+            agent.life.dismiss()
+        self._seats = {key: seat for key, seat in self._seats.items() if not seat.is_empty}
 
 
 @asynccontextmanager
@@ -171,12 +203,18 @@ async def open_acp(settings: Settings, limits: Limits = USUAL) -> AsyncIterator[
     """Open the backend; no agent is started before it is needed.
 
     Raises:
-        BadSettings: there is no such agent, or it is not installed.
+        BadSettings: there is no such agent, it is not installed, or it cannot be confined.
     """
     launch = find_launch(settings)
+    sandbox = Sandbox(settings, launch)
+    await sandbox.cage(held_to(settings.choices.sandbox), settings.workspace)
     name = launch.title or Path(launch.command[0]).name
     info = AgentInfo(
-        name, f"{name}, a coding agent at work in a directory", input_modes=INPUT_MODES
+        name,
+        f"{name}, a coding agent at work in a directory",
+        input_modes=INPUT_MODES,
+        # Which of them there are is known when an agent runs: what it has not, it refuses.
+        choices=frozenset(attrs.fields_dict(Choices)),
     )
     async with open_background() as nursery:
-        yield AcpBackend(info, launch, limits, nursery)
+        yield AcpBackend(info, settings, launch, sandbox, limits, nursery)

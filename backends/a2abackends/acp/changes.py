@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import trio
@@ -22,6 +22,12 @@ LARGEST = 8 * 1024 * 1024
 """Bytes of a file that is read; a larger one is treated as one that is no text."""
 SMALL = 256 * 1024
 """Bytes that are read at once, without a thread: fewer than the page cache gives in a moment."""
+FILES = 1000
+"""Files that are looked at in one turn, and"""
+HELD = 64 * 1024 * 1024
+"""characters that are kept of them: what an agent names costs it nothing."""
+EFFORT = 256 * 1024 * 1024
+"""Characters that are searched through to find where the edits of one file belong."""
 
 
 @frozen
@@ -56,51 +62,93 @@ class Changes:
     """As they were when we looked last."""
     _late: set[str] = field(factory=set)
     """Those that may have been written before we looked first."""
+    _held: int = 0
+    overlooked: int = 0
+    """Files that were too many to be looked at."""
 
     async def look(self, paths: Iterable[str], *, early: bool = False) -> None:
         """Remember what files hold that a tool will change; `early` if it surely has not yet."""
         for path in map(self._whole, paths):
             if path not in self._first:
-                self._first[path] = self._last[path] = await read(path)
+                if len(self._first) >= FILES or self._held >= HELD:
+                    self.overlooked += 1
+                    continue
+                content = self._first[path] = self._last[path] = await read(path)
+                self._held += len(content.text or "")
                 self._late.add(path)
             if early:
                 self._late.discard(path)
 
     def proposed(self, diffs: Iterable[Diff]) -> tuple[FileChange, ...]:
-        """What edits would make of files that were looked at and are not yet changed."""
-        texts: dict[str, FileChange] = {}
-        for diff in diffs:
-            path = self._whole(diff.path)
-            before = self._last.get(path, MISSING)
-            if before.mark is not None:
-                texts[path] = FileChange(path, None, None, binary=True)
-                continue
-            now = texts[path].after if path in texts else before.text
-            after = applied(now, diff)
-            if after is None:  # It does not fit the file: better what the agent says than nothing.
-                texts[path] = FileChange(path, diff.old, diff.new)
+        """What edits would make of files that were looked at and are not yet changed.
+
+        Where they do not fit a file, they are told as the agent shows them, each and in full:
+        somebody is going to be asked whether they may be made.
+        """
+        by_file = self._by_file(diffs).items()
+        return tuple(self._proposed(path, edits) for path, edits in by_file)
+
+    def _proposed(self, path: str, edits: list[Diff]) -> FileChange:
+        before = self._last.get(path, MISSING)
+        if before.mark is None and len(before.text or "") * len(edits) <= EFFORT:
+            after = before.text
+            for edit in edits:
+                after = applied(after, edit)
+                if after is None:
+                    break
             else:
-                texts[path] = FileChange(path, before.text, after)
-        return tuple(texts.values())
+                return FileChange(path, before.text, after)
+        olds = [edit.old for edit in edits if edit.old is not None]
+        return FileChange(
+            path, "\n".join(olds) if olds else None, "\n".join(edit.new for edit in edits)
+        )
 
     async def settle(
         self, paths: Iterable[str], diffs: Iterable[Diff] = (), *, done: bool
     ) -> list[FileChange]:
         """What has really changed, now that a tool has ended; `done` if it says it went well."""
-        changes = []
-        shown = list(diffs)
+        changed: dict[str, Content] = {}
+        edits = self._by_file(diffs)
         for path in dict.fromkeys(map(self._whole, paths)):
             if path not in self._first:
                 continue
             before, after = self._last[path], await read(path)
             if before == after and done and path in self._late:
-                edits = [diff for diff in shown if self._whole(diff.path) == path]
-                self._first[path] = before = _undone(after, edits)
+                self._first[path] = before = _undone(after, edits.get(path, []))
             self._late.discard(path)
             self._last[path] = after
             if before != after:
-                changes.append(_change(path, self._first[path], after))
-        return changes
+                changed[path] = before
+        moves = self._moves(changed)
+        sources = set(moves.values())
+        return [
+            _change(path, self._first[moves.get(path, path)], self._last[path], moves.get(path, ""))
+            for path in changed
+            if path not in sources
+        ]
+
+    def _moves(self, changed: Mapping[str, Content]) -> dict[str, str]:
+        """Where files were before that have only been moved: what they held is now elsewhere.
+
+        `changed` says what each held before. Of an empty file it cannot be told.
+        """
+        gone = {path: before for path, before in changed.items() if self._last[path] == MISSING}
+        moves = {}
+        for path, before in changed.items():
+            now = self._last[path]
+            if before != MISSING or now in (MISSING, Content("")):
+                continue
+            same = [source for source, held in gone.items() if held == now]
+            if len(same) == 1:
+                moves[path] = same[0]
+                del gone[same[0]]
+        return moves
+
+    def _by_file(self, diffs: Iterable[Diff]) -> dict[str, list[Diff]]:
+        edits: dict[str, list[Diff]] = {}
+        for diff in diffs:
+            edits.setdefault(self._whole(diff.path), []).append(diff)
+        return edits
 
     def _whole(self, path: str) -> str:
         return os.path.normpath(self._cwd / path)
@@ -118,6 +166,8 @@ def applied(text: str | None, diff: Diff) -> str | None:
 def _undone(after: Content, edits: list[Diff]) -> Content:
     """What a file held before edits that it holds now; `after` itself if that cannot be told."""
     text = after.text
+    if len(text or "") * len(edits) > EFFORT:
+        return after
     for edit in reversed(edits):
         if text is not None and text == edit.new:
             text = edit.old
@@ -128,20 +178,21 @@ def _undone(after: Content, edits: list[Diff]) -> Content:
     return Content(text) if edits else after
 
 
-def _change(path: str, before: Content, after: Content) -> FileChange:
+def _change(path: str, before: Content, after: Content, moved_from: str) -> FileChange:
     if before.mark is not None or after.mark is not None:
-        return FileChange(path, None, None, binary=True)
-    return FileChange(path, before.text, after.text)
+        return FileChange(path, None, None, binary=True, moved_from=moved_from)
+    return FileChange(path, before.text, after.text, moved_from=moved_from)
 
 
 async def read(path: str) -> Content:
-    """What a file holds now; `MISSING` if there is none, or none that can be read.
-
-    Waits only for large files.
-    """
+    """What a file holds now; `MISSING` if there is none, or none that can be read."""
+    await trio.lowlevel.checkpoint()
     try:
-        # An agent may name anything: a pipe must not be waited for, a directory is no file.
-        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        # An agent may name anything: even to open a device or a pipe may do something, and a pipe
+        # must not be waited for.
+        if not stat.S_ISREG(os.stat(path).st_mode):
+            return MISSING
+        fd = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOCTTY | os.O_CLOEXEC)
     except (OSError, ValueError):
         return MISSING
     try:
@@ -152,9 +203,9 @@ async def read(path: str) -> Content:
         if info.st_size > LARGEST:
             return mark
         if info.st_size > SMALL:
-            data = await trio.to_thread.run_sync(_read_all, fd)
+            data = await trio.to_thread.run_sync(_read, fd, info.st_size)
         else:
-            data = _read_all(fd)
+            data = _read(fd, info.st_size)
     except OSError:
         return MISSING
     finally:
@@ -166,6 +217,8 @@ async def read(path: str) -> Content:
     return mark if "\0" in text else Content(text)
 
 
-def _read_all(fd: int) -> bytes:
+def _read(fd: int, size: int) -> bytes:
+    # No more than it has: those in /proc say that they are empty, and then go on for ever, or have
+    # to be waited for.
     with open(fd, "rb", closefd=False) as file:
-        return file.read(LARGEST)
+        return file.read(size)

@@ -2,24 +2,34 @@
 
 The reader hears every message in the order in which it was sent, and what it hears is dealt with
 before the next one is read. So when an answer is there, everything that was said before it has been
-passed on.
+passed on; and what is said behind it is heard when whoever waited for the answer has taken it.
 """
 
 from __future__ import annotations
 
+import json
 from typing import Any, Protocol, TypeVar
 
 import msgspec
 import trio
 from attrs import define, field
+from msgspec import UNSET
 
 from a2abackends.process import Child
 from a2acore import jsonrpc
 from a2acore.backend import AgentFailed
+from a2acore.errors import InvalidRequest
 from a2acore.jsonrpc import Failure, Fault, Notification, Request, Response, RpcId
 
 EXITING = 2.0
 """Seconds between the end of a child's output and its own, before it is killed."""
+DEPTH = 64
+"""How deep a message may nest. What an agent says stands a dozen levels deeper in a task, and few
+readers of that go beyond a hundred."""
+LONGEST_QUESTION = 4 * 1024 * 1024
+"""Bytes. Somebody is to look at it as a whole, and others wait until it is laid out for that."""
+WORDS = 4000
+"""Characters of an error that are told: an error is not where an agent puts its work."""
 
 T = TypeVar("T")
 
@@ -34,6 +44,16 @@ class CallFailed(AgentFailed):
         self.code = code
 
 
+class Refused(Exception):
+    """The answer to a request of the agent's is an error. `str(error)` is for its model to read,
+    `data` any JSON."""
+
+    def __init__(self, code: int, message: str, data: Any = None) -> None:
+        super().__init__(message)
+        self.code = code
+        self.data = data
+
+
 class Client(Protocol):
     """Whom a connection tells what the agent says of its own accord."""
 
@@ -42,7 +62,7 @@ class Client(Protocol):
         ...
 
     async def asked(self, id: RpcId, method: str, params: msgspec.Raw) -> None:
-        """Take a request; see to it that `Connection.answer` or `refuse` is called for it."""
+        """Take a request; see to it that `Connection.reply` is called for it."""
         ...
 
 
@@ -68,7 +88,9 @@ class Call:
         try:
             return msgspec.json.decode(self._result, type=shape)
         except msgspec.DecodeError as error:
-            raise AgentFailed(f"The agent's answer makes no sense: {error}") from error
+            raise AgentFailed(
+                f"The agent's answer makes no sense: {error}", stop_reason="error"
+            ) from error
 
     def succeed(self, result: msgspec.Raw) -> None:
         self._result = result
@@ -105,11 +127,13 @@ class Connection:
     def notify(self, method: str, params: Any) -> None:
         self._child.send(jsonrpc.notification(method, params))
 
-    def answer(self, id: RpcId, result: Any) -> None:
-        self._child.send(jsonrpc.response(id, result))
-
-    def refuse(self, id: RpcId, code: int, message: str) -> None:
-        self._child.send(jsonrpc.failure(id, code, message))
+    def reply(self, id: RpcId, reply: Any) -> None:
+        """Answer a request: with a result, or with `Refused`."""
+        if isinstance(reply, Refused):
+            data = UNSET if reply.data is None else reply.data
+            self._child.send(jsonrpc.failure(id, reply.code, str(reply), data))
+        else:
+            self._child.send(jsonrpc.response(id, reply))
 
     async def run(self) -> None:
         """Listen until the child has ended; then, or when cancelled, all calls end too."""
@@ -128,24 +152,79 @@ class Connection:
                 call.fail(end)
 
     async def _read(self, line: bytes) -> None:
+        # Many an agent, and what it is started by, has a word for people on stdout.
+        if not line.lstrip().startswith(b"{"):
+            return
         try:
-            message = jsonrpc.read_message(line)
+            message = _message(line)
+        except jsonrpc.TooDeep as error:
+            self._decline(error)
+            return
         except jsonrpc.Unreadable:
-            return  # Many an agent, and what it is started by, has a word for people on stdout.
+            return
         match message:
             case Notification(method, params):
                 await self._client.heard(method, params)
+            case Request(id, _, params) if len(params) > LONGEST_QUESTION:
+                most = f"{LONGEST_QUESTION // 2**20} MB"
+                why = f"Nobody can look at more than {most} at once"
+                self.reply(id, Refused(InvalidRequest.code, why))
             case Request(id, method, params):
                 await self._client.asked(id, method, params)
             case Response(id, result):
                 if (call := self._calls.pop(id, None)) is not None:
                     call.succeed(result)
+                    await _let_it_be_taken()
             case Failure(id, fault):
                 if (call := self._calls.pop(id, None)) is not None:
                     call.fail(self._failure(fault))
 
+    def _decline(self, error: jsonrpc.TooDeep) -> None:
+        """Do without what a message says, but let nobody wait for it."""
+        match error.message:
+            case Request(id):
+                self.reply(id, Refused(InvalidRequest.code, str(error)))
+            case Response(id) if (call := self._calls.pop(id, None)) is not None:
+                why = f"The agent's answer makes no sense: {error}"
+                call.fail(AgentFailed(why, stop_reason="error"))
+            case Failure(id, fault) if (call := self._calls.pop(id, None)) is not None:
+                call.fail(self._failure(Fault(fault.code, fault.message)))
+
     def _failure(self, fault: Fault) -> CallFailed:
-        return CallFailed(self._child.redact(_words(fault)), fault.code)
+        return CallFailed(self._child.redact(_words(fault), WORDS), fault.code)
+
+
+async def _let_it_be_taken() -> None:
+    """Let whoever waits for an answer go first."""
+    # They are to run from now on, and so are we behind a checkpoint, but in which order nobody
+    # knows. Behind a second one they have had their turn.
+    await trio.lowlevel.checkpoint()
+    await trio.lowlevel.checkpoint()
+
+
+def _message(line: bytes) -> jsonrpc.Message:
+    """The message on a line.
+
+    Raises:
+        TooDeep: it is one of which no more can be read than what it is.
+        Unreadable: there is none.
+    """
+    try:
+        return jsonrpc.read_message(line, DEPTH)
+    except jsonrpc.TooDeep:
+        raise
+    except jsonrpc.Unreadable:
+        return jsonrpc.read_message(_mended(line), DEPTH)
+
+
+def _mended(line: bytes) -> bytes:
+    """What is nearly JSON, as JSON: JavaScript cuts texts in the middle of a character, Python
+    writes NaN, and what a tool has put out is not always UTF-8."""
+    try:
+        said = json.loads(line.decode(errors="replace"), parse_constant=lambda name: None)
+        return json.dumps(said, ensure_ascii=False).encode(errors="replace")
+    except (ValueError, RecursionError):
+        return line
 
 
 def _words(fault: Fault) -> str:

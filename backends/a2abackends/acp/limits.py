@@ -9,15 +9,20 @@ from contextlib import contextmanager
 import trio
 from attrs import define, field, frozen
 
+MESSAGE = 1024
+"""Bytes that a message counts beside its own, since that is what it takes to keep it."""
+
 
 @frozen
 class Limits:
-    """All in seconds, but for `warm`."""
+    """All in seconds, but for `warm` and `volume`."""
 
     start: float = 60.0
-    """From the start of an agent to its first session."""
+    """For each of an agent's answers on the way to a prompt, from its start on."""
     download: float = 600.0
-    """The same, where it may have to be fetched first: the packages have up to 460 MB."""
+    """For the first of them, where it may have to be fetched: the packages have up to 460 MB."""
+    minute: float = 60.0
+    """How long one name lasts, where sessions are named by the minute; see `Oddities`."""
     silence: float = 600.0
     """Between two messages of an agent in the middle of a prompt."""
     turn: float = 3600.0
@@ -26,6 +31,8 @@ class Limits:
     """That an agent with nothing to do is kept."""
     warm: int = 16
     """Agents with nothing to do that are kept; one takes 150 to 700 MB."""
+    volume: int = 512 * 1024 * 1024
+    """Bytes that an agent may say in one turn, for it is kept in memory; see `MESSAGE`."""
     leaving: float = 0.7
     """For an agent to end a cancelled prompt before the turn ends without it: a turn has to end
     within a second of its cancellation."""

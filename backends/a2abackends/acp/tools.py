@@ -13,7 +13,7 @@ import msgspec
 from attrs import define, evolve, field
 
 from a2abackends.acp.changes import Diff
-from a2abackends.acp.wire import ToolCallFields, ToolContent, ToolLocation, look
+from a2abackends.acp.wire import MANY, PlanStep, ToolCallFields, ToolContent, ToolLocation, look
 from a2acore.backend import Location, ToolCall, ToolKind, ToolStatus
 
 LONGEST_OUTPUT = 64 * 1024
@@ -53,6 +53,17 @@ class Tool:
         ]
         return shown or self._new_file()
 
+    @property
+    def todos(self) -> list[PlanStep]:
+        """The plan that the agent writes down with it, if it is a tool for that.
+
+        opencode and newer versions of claude tell of their plan in no other way. A step that was
+        given up is none any more.
+        """
+        told = look(self.view.input, "todos")
+        steps = _read_list(told, PlanStep) if isinstance(told, list) else []
+        return [step for step in steps if step.status != "cancelled"]
+
     def _new_file(self) -> list[Diff]:
         # opencode, when it need not ask, tells of a new file only after it is written, and then
         # without a diff.
@@ -80,11 +91,11 @@ class Tool:
         if isinstance(delta, str):
             self._streamed = (self._streamed + delta)[-LONGEST_OUTPUT:]
         view = self.view
-        places = _read_list(said.locations or [], ToolLocation)
+        places = _read_list((said.locations or [])[:MANY], ToolLocation)
         self.view = evolve(
             view,
             title=said.title or view.title,
-            name=said.name or look(said.meta, "claudeCode", "toolName") or view.name,
+            name=said.name or _text(look(said.meta, "claudeCode", "toolName")) or view.name,
             kind=_KINDS.get(said.kind, view.kind),
             status=_STATUSES.get(said.status, view.status),
             input=_merged(view.input, said.raw_input),
@@ -112,9 +123,13 @@ class Tool:
             look(said.raw_output, "exit_code"),
             look(said.raw_output, "metadata", "exit"),
         ):
-            if isinstance(code, int):
+            if type(code) is int:
                 return code
         return known
+
+
+def _text(said: Any) -> str:
+    return said if isinstance(said, str) else ""
 
 
 def _merged(known: Any, said: Any) -> Any:

@@ -59,6 +59,8 @@ class Standing:
     """Since the session began."""
     accounted: Cost | None = None
     """As much of it as the usage of some turn has told."""
+    resumed: bool = False
+    """The session is older than what is known of it: what it had cost by then is on other bills."""
     model: str = ""
     title: str = ""
     mode: str = ""
@@ -69,8 +71,10 @@ class Standing:
         """Keep what an update says of the session; what is new in it, the caller should know."""
         match update:
             case UsageUpdate(cost, meta):
-                self.cost = cost or self.cost
-                self.model = look(meta, "_claude/model") or self.model
+                if cost is not None and cost.amount >= 0:
+                    self.cost = cost
+                if isinstance(model := look(meta, "_claude/model"), str):
+                    self.model = model or self.model
             case SessionInfo(title) if title and title != self.title:
                 self.title = title
                 return [Notice(f"The session is called: {title}", "title", {"title": title})]
@@ -85,8 +89,9 @@ class Standing:
     def configure(self, options: Iterable[ConfigOption]) -> list[Notice]:
         """Keep what the options are set to; of those that were set otherwise before, tell."""
         notices: list[Notice] = []
+        before, self.options = self.options, {}  # it is always all of them that are told
         for option in options:
-            value, known = option.current_value, self.options.get(option.id)
+            value, known = option.current_value, before.get(option.id)
             self.options[option.id] = value
             if option.category == "model" and isinstance(value, str):
                 self.model = value
@@ -178,6 +183,8 @@ class Translator:
         before = self.tools[said.tool_call_id].view if said.tool_call_id in self.tools else None
         tool = self.tool(said)
         sayings: list[Saying] = [] if tool.view == before else [tool.view]
+        if (steps := tool.todos) and (before is None or tool.view.input != before.input):
+            sayings.append(Plan(tuple(_plan_entry(step) for step in steps)))
         if tool.view.status in ENDED and (before is None or before.status not in ENDED):
             sayings += [
                 self._output(item.content)
@@ -194,24 +201,27 @@ class Translator:
         if result is None or (self._oddities.tokens_of_last_call and self.tools):
             return None
         if (told := result.usage) is not None:
-            return Usage(
-                input_tokens=told.input_tokens,
-                output_tokens=told.output_tokens,
-                cached_tokens=told.cached_read_tokens,
-                thought_tokens=told.thought_tokens,
-                total_tokens=told.total_tokens,
+            usage = Usage(
+                input_tokens=_count(told, "inputTokens"),
+                output_tokens=_count(told, "outputTokens"),
+                cached_tokens=_count(told, "cachedReadTokens"),
+                thought_tokens=_count(told, "thoughtTokens"),
+                total_tokens=_count(told, "totalTokens"),
             )
+            return None if usage == Usage() else usage
         quota = look(result.meta, "quota", "token_count")  # gemini
-        given, made = look(quota, "input_tokens"), look(quota, "output_tokens")
-        if not isinstance(given, int) or not isinstance(made, int):
+        given, made = _count(quota, "input_tokens"), _count(quota, "output_tokens")
+        if given is None or made is None:
             return None
         return Usage(input_tokens=given, output_tokens=made, total_tokens=given + made)
 
     def _cost(self) -> tuple[float | None, str]:
         now, before = self.standing.cost, self.standing.accounted
-        self.standing.accounted = now
         if now is None:
             return None, ""
+        self.standing.accounted = now
+        if before is None and self.standing.resumed:
+            return None, ""  # which part of it is this turn's cannot be told
         if before is None or before.currency != now.currency or before.amount > now.amount:
             return now.amount, now.currency
         return round(now.amount - before.amount, 10), now.currency
@@ -220,6 +230,12 @@ class Translator:
         used = look(result.meta, "quota", "model_usage") if result is not None else None
         models = [look(entry, "model") for entry in used] if isinstance(used, list) else []
         return next((model for model in models if isinstance(model, str)), self.standing.model)
+
+
+def _count(told: Any, name: str) -> int | None:
+    """A number of tokens, if it can be one."""
+    count = look(told, name)
+    return count if type(count) is int and count >= 0 else None
 
 
 def _plan_entry(step: PlanStep) -> PlanEntry:

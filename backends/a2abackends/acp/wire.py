@@ -1,4 +1,4 @@
-"""The Agent Client Protocol, wire version 1: what a client without files and terminals needs of it.
+"""The Agent Client Protocol, wire version 1: what an agent says. What it asks is in `requests`.
 
 Written for reading what agents really send: members that are not here are skipped, each field may
 be missing or null, and what is deep inside and differs from agent to agent stays `Any` until
@@ -9,15 +9,18 @@ Source: agentclientprotocol.com, schema/v1; the stable part of it.
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
-from msgspec import Struct
+from msgspec import Meta, Struct
 
 PROTOCOL_VERSION = 1
 AUTH_REQUIRED = frozenset({-32000, 401})
 """-32000 by the specification; gemini passes on the HTTP status of its model."""
 NOT_FOUND = -32002
+MANY = 1000
+"""Steps of a plan, things that a tool shows, ways to answer: nobody could look at more, and to show
+them takes time that others wait for. What brings more is no plan, and no tool, of ours."""
 METHOD_NOT_FOUND = -32601
 
 
@@ -106,7 +109,7 @@ class ToolCallFields(Shape, frozen=True):
     name: str | None = None
     kind: str | None = None
     status: str | None = None
-    content: list[Any] | None = None
+    content: Annotated[list[Any], Meta(max_length=MANY)] | None = None
     locations: list[Any] | None = None
     raw_input: Any = None
     raw_output: Any = None
@@ -134,7 +137,7 @@ class PlanStep(Shape, frozen=True):
 class PlanUpdate(Update, frozen=True, tag="plan"):
     """The whole plan."""
 
-    entries: list[PlanStep]
+    entries: Annotated[list[PlanStep], Meta(max_length=MANY)]
 
 
 class AvailableCommands(Update, frozen=True, tag="available_commands_update"):
@@ -154,6 +157,8 @@ class ConfigOption(Shape, frozen=True):
     name: str | None = None
     category: str | None = None
     current_value: Any = None
+    options: list[Any] | None = None
+    """What it can be set to, one by one or in groups."""
 
 
 class ConfigOptions(Update, frozen=True, tag="config_option_update"):
@@ -220,7 +225,7 @@ class PermissionRequest(Shape, frozen=True):
 
     session_id: str
     tool_call: ToolCallFields
-    options: list[PermissionOption]
+    options: Annotated[list[PermissionOption], Meta(max_length=MANY)]
 
 
 class CancelRequest(Shape, frozen=True):
@@ -240,10 +245,27 @@ class PromptCapabilities(Shape, frozen=True):
     embedded_context: bool | None = None
 
 
+class McpCapabilities(Shape, frozen=True):
+    """How an agent reaches a server of tools, beside starting it."""
+
+    http: bool | None = None
+    sse: bool | None = None
+
+
+class SessionCapabilities(Shape, frozen=True):
+    """What can be done with a session, beside making one; an object, empty or not, is a yes."""
+
+    resume: Any = None
+    close: Any = None
+
+
 class AgentCapabilities(Shape, frozen=True):
     """What the agent can do."""
 
+    load_session: bool | None = None
     prompt_capabilities: PromptCapabilities | None = None
+    mcp_capabilities: McpCapabilities | None = None
+    session_capabilities: SessionCapabilities | None = None
 
 
 class Implementation(Shape, frozen=True):
@@ -275,31 +297,43 @@ class Modes(Shape, frozen=True):
     """The modes of a session."""
 
     current_mode_id: str | None = None
+    available_modes: list[Any] | None = None
 
 
-class NewSessionResult(Shape, frozen=True):
-    """session/new."""
+class Models(Shape, frozen=True):
+    """The models of a session: no longer in the specification, but gemini knows no other way."""
 
-    session_id: str
+    current_model_id: str | None = None
+    available_models: list[Any] | None = None
+
+
+class SessionState(Shape, frozen=True):
+    """session/load, session/resume, and what they share with session/new."""
+
     modes: Modes | None = None
+    models: Models | None = None
     config_options: list[ConfigOption] | None = None
 
 
-class TokenUsage(Shape, frozen=True):
-    """Tokens of a turn."""
+class NewSessionResult(SessionState, frozen=True, kw_only=True):
+    """session/new."""
 
-    total_tokens: int | None = None
-    input_tokens: int | None = None
-    output_tokens: int | None = None
-    thought_tokens: int | None = None
-    cached_read_tokens: int | None = None
+    session_id: str
+
+
+class ConfigOptionsResult(Shape, frozen=True):
+    """session/set_config_option."""
+
+    config_options: list[ConfigOption] | None = None
 
 
 class PromptResult(Shape, frozen=True):
     """session/prompt."""
 
     stop_reason: str = "end_turn"
-    usage: TokenUsage | None = None
+    usage: Any = None
+    """Tokens of the turn: totalTokens, inputTokens and so on. The work is done, however an agent
+    counts it."""
     meta: Any = _meta()
 
 

@@ -5,13 +5,21 @@ from __future__ import annotations
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 import trio
-from attrs import define, field
+from attrs import asdict, define, field
 
 from a2abackends.echo import script, words
 from a2abackends.echo.play import Player, parts_of
 from a2abackends.echo.script import Rule
 from a2abackends.echo.steps import Reply
-from a2acore.backend import AgentInfo, Backend, BackendKind, BadSettings, Settings, Turn
+from a2acore.backend import (
+    AgentInfo,
+    Backend,
+    BackendKind,
+    BadSettings,
+    Finding,
+    Settings,
+    Turn,
+)
 from a2acore.model import AgentSkill, Message, Part
 
 INFO = AgentInfo(
@@ -77,9 +85,18 @@ def open_echo(settings: Settings) -> AbstractAsyncContextManager[Backend]:
     """Open it: there is nothing to start, but a script may have to be read.
 
     Raises:
-        BadSettings: an agent was named, or the script is not as it should be.
+        BadSettings: what only an agent can do was asked, or the script is not as it should be.
     """
-    for given, flag in ((settings.agent, "--agent"), (settings.command, "--agent-command")):
+    choices = asdict(settings.choices)
+    for flag, given in (
+        ("--agent", settings.agent),
+        ("--agent-command", settings.command),
+        *((f"--{name}", chosen) for name, chosen in choices.items()),
+        ("--mcp-config", settings.mcp_servers),
+        ("--offer", settings.offers),
+        ("--agent-env", settings.variables),
+        ("--sandbox-write", settings.writable),
+    ):
         if given:
             raise BadSettings(
                 f"the echo backend takes no {flag}; leave it out, or choose --backend acp"
@@ -87,9 +104,19 @@ def open_echo(settings: Settings) -> AbstractAsyncContextManager[Backend]:
     return nullcontext(Echo(script.load(settings.script) if settings.script else ()))
 
 
+async def examine_echo(settings: Settings) -> tuple[Finding, ...]:
+    """Look whether it can be opened."""
+    try:
+        await trio.to_thread.run_sync(open_echo, settings, abandon_on_cancel=True)
+    except BadSettings as wrong:
+        return (Finding(False, "echo cannot be opened", str(wrong)),)
+    return (Finding(True, "echo is ready: it needs nothing"),)
+
+
 ECHO = BackendKind(
     name="echo",
     summary="says the prompt back and acts out its words, or plays a script",
     needs="nothing",
     open=open_echo,
+    examine=examine_echo,
 )

@@ -32,6 +32,7 @@ from a2abackends.echo.steps import (
     UseTool,
     Wait,
 )
+from a2abackends.results import headline, results_of
 from a2acore.backend import (
     AgentFailed,
     AgentRefused,
@@ -52,7 +53,7 @@ from a2acore.backend import (
     Turn,
     Usage,
 )
-from a2acore.model import Artifact, Part
+from a2acore.model import Artifact, Part, Task
 
 WORD = re.compile(r"\S+\s*|\s+")
 BLANK = re.compile(r"\{(text|received|turn|answer)\}")
@@ -156,7 +157,8 @@ class Player:
             return str(self.number)
         if name == "answer":
             return self.answer
-        return "".join(received(part) for part in self.turn.message.parts if part.text is None)
+        parts = [received(part) for part in self.turn.message.parts if part.text is None]
+        return "".join([*map(referred, self.turn.references), *parts])
 
     async def ask(self, asking: Permission | Question | Credential) -> Answer:
         """Ask, and remember the answer."""
@@ -252,3 +254,10 @@ def received(part: Part) -> str:
     if part.url is not None:
         return f"received {part.filename or 'a link'}{kind}: {part.url}\n"
     return f"received data{kind}: {msgspec.json.encode(part.data).decode()}\n"
+
+
+def referred(task: Task) -> str:
+    """A line on a task that the message refers to: how it stands, and what came of it."""
+    prefix = f"{task.id}/"
+    results = [part.filename.removeprefix(prefix) for part in results_of(task)]
+    return f"received {headline(task)}: {', '.join(results) or 'no results'}\n"

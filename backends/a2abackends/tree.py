@@ -1,0 +1,108 @@
+"""All processes that a command has started, also those that have left its group.
+
+A shell's job stays in the group; a daemon leaves it and its parent, but keeps the environment that
+it was born with. So each command bears a mark there. Who scrubs its environment and leaves its
+parent and its group gets away: only a cage would hold it.
+
+On a system without /proc it is the group alone.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from uuid import uuid4
+
+MARK = "A2ACODE_TERMINAL"
+ROUNDS = 10
+"""Times that we look again: what is being killed may go on starting processes."""
+QUIET = 2
+"""Times in a row that nobody is found, until there is nobody."""
+NEWBORN = 1.0
+"""Seconds in which a process is young: it may be about to become another program, and for that
+moment has no environment that one could look at."""
+AGAIN = 0.002
+"""Seconds until we look again when there was nobody to kill."""
+KERNEL = 0x200000
+"""The flag of a thread of the kernel's (PF_KTHREAD), which never has an environment."""
+PROC = Path("/proc")
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+def fresh_mark() -> dict[str, str]:
+    """A mark for the environment of a command that is to be found again."""
+    return {MARK: uuid4().hex}
+
+
+def kill_tree(leader: int, mark: Mapping[str, str], *, reaped: bool) -> None:
+    """Kill a command that leads a group, and whatever has come of it.
+
+    When it was `reaped`, another process may have got its number.
+    """
+    killed: set[int] = set()
+    quiet = 0
+    for _ in range(ROUNDS):
+        # Looked for before anybody is killed: who loses its parent is nobody's child.
+        found, unsure = _find(leader, f"{MARK}={mark[MARK]}".encode(), reaped=reaped)
+        found -= killed
+        if not reaped:
+            with suppress(ProcessLookupError, PermissionError):
+                os.killpg(leader, signal.SIGKILL)
+        for pid in found:
+            with suppress(ProcessLookupError, PermissionError):
+                os.kill(pid, signal.SIGKILL)
+        killed |= found
+        # Once is not enough: somebody may have had a child and ended, all while we were looking.
+        quiet = 0 if found or unsure else quiet + 1
+        if quiet == QUIET:
+            return
+        if not found:
+            time.sleep(AGAIN)
+
+
+def _find(leader: int, mark: bytes, *, reaped: bool) -> tuple[set[int], bool]:
+    """Who is of a process's group, descends from it, or bears a mark; and whether there is somebody
+    of whom that cannot be said yet."""
+    children: dict[int, list[int]] = {}
+    everyone: set[int] = set()
+    group: set[int] = set()
+    marked: set[int] = set()
+    unsure, now = False, _uptime()
+    for entry in os.scandir(PROC) if PROC.is_dir() else ():
+        if not entry.name.isdecimal():
+            continue
+        pid = int(entry.name)
+        with suppress(OSError):  # it has just ended, or is not ours
+            # What stands before the last parenthesis is a name of the process's own choice.
+            stat = Path(entry, "stat").read_bytes().rpartition(b")")[2].split()
+            if stat[0] == b"Z":
+                continue
+            everyone.add(pid)
+            children.setdefault(int(stat[1]), []).append(pid)
+            if int(stat[2]) == leader:
+                group.add(pid)
+            environment = Path(entry, "environ").read_bytes()
+            if mark in environment.split(b"\0"):
+                marked.add(pid)
+            elif not environment and not int(stat[6]) & KERNEL:
+                unsure = unsure or now - int(stat[19]) / TICKS < NEWBORN
+    # A number is given to nobody else while a group goes by it.
+    renamed = reaped and leader in everyone
+    found = marked if renamed else marked | group
+    line = list(found if renamed else found | {leader})
+    while line:
+        new = [child for child in children.get(line.pop(), ()) if child not in found]
+        found.update(new)
+        line += new
+    return found, unsure
+
+
+def _uptime() -> float:
+    try:
+        return float(Path(PROC, "uptime").read_text().split()[0])
+    except OSError:
+        return 0.0
