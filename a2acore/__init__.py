@@ -39,8 +39,11 @@ if TYPE_CHECKING:
         find_backends,
     )
     from a2acore.client import open_client
+    from a2acore.limits import Limits
     from a2acore.listener import Bound
+    from a2acore.policy import BadPolicy, Policy, Rule, read_policy
     from a2acore.server import Application, Options, open_app, serve
+    from a2acore.tls import Tls
 
 _ROOMS = {
     "a2acore.backend": (
@@ -52,13 +55,10 @@ _ROOMS = {
         "BackendKind",
         "BadSettings",
         "Choices",
-        "Choices",
         "Credential",
         "FileChange",
         "Finding",
-        "Finding",
         "Location",
-        "McpServer",
         "McpServer",
         "Notice",
         "Option",
@@ -76,8 +76,11 @@ _ROOMS = {
         "find_backends",
     ),
     "a2acore.client": ("open_client",),
+    "a2acore.limits": ("Limits",),
     "a2acore.listener": ("Bound",),
+    "a2acore.policy": ("BadPolicy", "Policy", "Rule", "read_policy"),
     "a2acore.server": ("Application", "Options", "open_app", "serve"),
+    "a2acore.tls": ("Tls",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
 
@@ -89,12 +92,14 @@ __all__ = [
     "Application",
     "Backend",
     "BackendKind",
+    "BadPolicy",
     "BadSettings",
     "Bound",
     "Choices",
     "Credential",
     "FileChange",
     "Finding",
+    "Limits",
     "Location",
     "McpServer",
     "Notice",
@@ -104,16 +109,20 @@ __all__ = [
     "Permission",
     "Plan",
     "PlanEntry",
+    "Policy",
     "Question",
+    "Rule",
     "Settings",
     "Text",
     "Thought",
+    "Tls",
     "ToolCall",
     "Turn",
     "Usage",
     "find_backends",
     "open_app",
     "open_client",
+    "read_policy",
     "serve",
 ]
 

@@ -35,7 +35,9 @@ from hypercorn.typing import ConnectionState, H11SendableEvent
 from hypercorn.utils import parse_socket_addr
 
 from a2acore.asgi import ASGIApp, ClientGone, Message, Receive, Scope
+from a2acore.limits import LIMITS, Limits, seconds
 from a2acore.refusal import Refusal
+from a2acore.tls import PEER, Peer
 
 READ = 64 * 1024
 """Bytes asked of the socket at once."""
@@ -62,17 +64,24 @@ logger = logging.getLogger("a2acore.serve")
 
 @frozen
 class Patience:
-    """How long a client may keep us waiting, in seconds."""
+    """How long a client may keep us waiting, in seconds. See `Limits` for the first ones."""
 
-    head: float = 5.0
-    """From the first byte of a request (or the start of the connection) to the end of its head."""
-    keep_alive: float = 75.0
-    """Between requests. Longer than the common proxies and clients keep an idle connection, so
-    that they close it, not we, just as the next request is on its way."""
-    write: float = 30.0
-    """For one write. Who does not read for so long is not there."""
+    head: float = float(LIMITS.head_time)
+    keep_alive: float = float(LIMITS.idle_time)
+    write: float = float(LIMITS.write_time)
+    handshake: float = 10.0
+    """From the start of a connection until TLS is spoken: three round trips, over a bad network."""
     linger: float = 2.0
     """For a client that is still sending to read why it was refused."""
+
+    @classmethod
+    def of(cls, limits: Limits) -> Patience:
+        """The times among the limits."""
+        return cls(
+            head=seconds(limits.head_time),
+            keep_alive=seconds(limits.idle_time),
+            write=seconds(limits.write_time),
+        )
 
 
 class Connection:
@@ -81,8 +90,11 @@ class Connection:
     def __init__(
         self,
         app: ASGIApp,
-        stream: trio.SocketStream,
+        stream: trio.abc.Stream,
         *,
+        sock: trio.socket.SocketType,
+        peer: Peer | None = None,
+        secure: bool = False,
         config: Config,
         context: WorkerContext,
         state: dict[str, Any],
@@ -90,6 +102,9 @@ class Connection:
     ) -> None:
         self._app = app
         self._stream = stream
+        self._socket = sock
+        self._peer = peer
+        self._secure = secure
         self._config = config
         self._context = context
         self._state = state
@@ -103,7 +118,7 @@ class Connection:
 
     async def serve(self) -> None:
         """Returns when the socket is closed and the app has finished with its requests."""
-        sock = self._stream.socket
+        sock = self._socket
         try:
             client = parse_socket_addr(sock.family, sock.getpeername())
             server = parse_socket_addr(sock.family, sock.getsockname())
@@ -115,7 +130,7 @@ class Connection:
             self._context,
             cast("Any", self),
             ConnectionState(self._state),
-            False,
+            self._secure,
             client,
             server,
             self._obey,
@@ -129,12 +144,14 @@ class Connection:
                 await self._read()
             await self._protocol.handle(Closed())
             await self._linger()
-            await self._stream.aclose()
+            with trio.move_on_after(self._patience.linger):  # TLS says goodbye first
+                await self._stream.aclose()
 
-    def close_if_idle(self) -> None:
-        """End the connection, unless a request is being answered."""
+    def close_if_idle(self) -> bool:
+        """End the connection, unless a request is being answered; whether it is ended."""
         if self._idle:
             self._reading.cancel()
+        return self._idle
 
     async def _read(self) -> None:
         self._reading.deadline = trio.current_time() + self._patience.head
@@ -165,7 +182,8 @@ class Connection:
             return
         gone = (trio.BrokenResourceError, trio.BusyResourceError)
         with trio.move_on_after(self._patience.linger), suppress(*gone):
-            await self._stream.send_eof()
+            if isinstance(self._stream, trio.abc.HalfCloseableStream):  # TLS has no half
+                await self._stream.send_eof()
             while await self._stream.receive_some(READ):
                 pass
 
@@ -221,6 +239,8 @@ class Connection:
             except trio.EndOfChannel:
                 return {"type": "http.disconnect"}
 
+        if self._peer is not None:
+            scope[PEER] = self._peer
         self._apps.start_soon(self._answer, scope, receive, send)
         return put
 

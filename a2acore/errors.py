@@ -9,6 +9,7 @@
     │   └── InternalError              -32603  our fault
     │       ├── ServerStopping         -32603  no new work is taken (HTTP 503)
     │       └── TooBusy                -32603  a bound is reached (HTTP 429)
+    ├── Forbidden                      -32043  the caller may not do this (HTTP 403)
     ├── TaskNotFound                   -32001
     ├── TaskNotCancelable              -32002
     ├── PushNotificationNotSupported   -32003
@@ -59,6 +60,8 @@ class A2AError(Exception):
     """The specification's name."""
     default: ClassVar[str]
     """The message when nothing better is known."""
+    retry_after: int | None = None
+    """Seconds after which the same request may fare better, if that is only a matter of time."""
 
     def __init__(
         self,
@@ -132,6 +135,7 @@ class ServerStopping(InternalError):
     status = status_03 = 503
     grpc = "UNAVAILABLE"
     default = "The server is stopping and takes no new tasks"
+    retry_after = 5
 
 
 class TooBusy(InternalError):
@@ -141,6 +145,29 @@ class TooBusy(InternalError):
     status = status_03 = 429
     grpc = "RESOURCE_EXHAUSTED"
     default = "Too much is waiting already; try again later"
+
+    retry_after = 5
+    """Seconds after which it is worth another try."""
+
+    @classmethod
+    def for_now(cls, message: str, retry_after: int) -> TooBusy:
+        """It is over in so many seconds."""
+        error = cls(message)
+        error.retry_after = retry_after
+        return error
+
+
+class Forbidden(A2AError):
+    """The caller is known, and may not do this, whatever it is about.
+
+    "The server MUST return an authorization error" (A2A 1.0.1 section 3.3.2), which has no code in
+    either line: this one is ours, in the range that JSON-RPC leaves to servers.
+    """
+
+    code, reason, name = -32043, "FORBIDDEN", "ForbiddenError"
+    status = status_03 = 403
+    grpc = "PERMISSION_DENIED"
+    default = "You may not do this"
 
 
 class TaskNotFound(A2AError):

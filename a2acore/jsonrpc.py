@@ -16,6 +16,7 @@ import msgspec
 from msgspec import UNSET, Raw, Struct, UnsetType
 
 from a2acore.errors import A2AError, InternalError, InvalidRequest, ParseError
+from a2acore.wire.text import DEPTH, nests_deeper
 
 RpcId = str | int | float | None
 
@@ -73,6 +74,14 @@ class Unreadable(Exception):
         super().__init__(error.message)
         self.error = error
         self.id = id
+
+
+class TooDeep(Unreadable):
+    """A message that nests too deep. It can be told what `message` it is, but not what is in it."""
+
+    def __init__(self, message: Message) -> None:
+        super().__init__(ParseError("Invalid JSON payload: it nests too deep"))
+        self.message = message
 
 
 # Reading as a server
@@ -134,12 +143,20 @@ _fault = msgspec.json.Decoder(Fault)
 _NULL = Raw(b"null")
 
 
-def read_message(text: bytes) -> Message:
+def read_message(text: bytes, depth: int = DEPTH) -> Message:
     """Read one message, whoever sent it: a missing `jsonrpc` is forgiven, a null id is no id.
 
     Raises:
+        TooDeep: it nests deeper than `depth`.
         Unreadable: it is not JSON, or no message; skip it.
     """
+    message = _read_message(text)
+    if nests_deeper(text, depth):
+        raise TooDeep(message)
+    return message
+
+
+def _read_message(text: bytes) -> Message:
     try:
         text.decode()
         said = _tolerant.decode(text)

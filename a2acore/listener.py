@@ -13,8 +13,10 @@ from __future__ import annotations
 
 import errno
 import logging
+import ssl
 import sys
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Collection
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -27,12 +29,27 @@ from trio import TASK_STATUS_IGNORED, TaskStatus
 from a2acore.asgi import ASGIApp
 from a2acore.connection import Connection, Patience
 from a2acore.lifespan import open_lifespan
+from a2acore.limits import LIMITS, Limits, Tally
+from a2acore.middleware.floods import network_of
+from a2acore.refusal import TooMany
+from a2acore.tls import Peer
 
 STOP = 1.5
 """Seconds for connections to end once all work has: enough for a last event to cross a slow
 network, and what a client that never reads can cost us."""
 
 PATIENCE = Patience()
+
+_TOO_MANY = TooMany("There are too many connections already", 5)
+CROWDED = b"".join(
+    (
+        b"HTTP/1.1 429 Too Many Requests\r\n",
+        *(b"%b: %b\r\n" % header for header in _TOO_MANY.headers(close=True)),
+        b"\r\n",
+        _TOO_MANY.body(),
+    )
+)
+"""What a connection hears that there is no room for."""
 
 logger = logging.getLogger("a2acore.serve")
 
@@ -43,12 +60,14 @@ class Bound:
 
     host: str
     port: int
+    secure: bool = False
+    """Whether TLS is spoken."""
 
     @property
     def url(self) -> str:
-        """The address as an `http:` URL, without a slash at the end."""
+        """The address as an `http:` or `https:` URL, without a slash at the end."""
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"http://{host}:{self.port}"
+        return f"{'https' if self.secure else 'http'}://{host}:{self.port}"
 
 
 async def listen(
@@ -56,16 +75,19 @@ async def listen(
     *,
     host: str = "127.0.0.1",
     port: int = 9100,
+    tls: ssl.SSLContext | None = None,
     shutdown: Callable[[], Awaitable[object]] = trio.sleep_forever,
     drain: Callable[[], Awaitable[object]] | None = None,
     patience: Patience = PATIENCE,
+    limits: Limits = LIMITS,
     stop: float = STOP,
     task_status: TaskStatus[Bound] = TASK_STATUS_IGNORED,
 ) -> None:
     """Serve until `shutdown` returns. Start it with `bound = await nursery.start(listen, app)`.
 
     `started` is told before the first connection is taken; clients may connect by then, and wait.
-    Cancelling it ends every connection at once, without a drain.
+    Cancelling it ends every connection at once, without a drain. Of `limits`, this is where those
+    on connections hold.
 
     Raises:
         OSError: cannot listen there (before `started`).
@@ -73,9 +95,9 @@ async def listen(
     """
     listeners = await open_listeners(host, port)
     try:
-        bound = Bound(host, listeners[0].socket.getsockname()[1])
+        bound = Bound(host, listeners[0].socket.getsockname()[1], tls is not None)
         async with open_lifespan(app) as state, trio.open_nursery() as nursery:
-            crowd = Crowd(app, state, patience)
+            crowd = Crowd(app, state, patience, tls, limits)
             async with trio.open_nursery() as door:
                 task_status.started(bound)
                 door.start_soon(
@@ -93,39 +115,130 @@ async def listen(
 
 
 class Crowd:
-    """All connections of one server. What one of them raises is logged, and ends that one."""
+    """All connections of one server. What one of them raises is logged, and ends that one.
 
-    def __init__(self, app: ASGIApp, state: dict[str, Any], patience: Patience) -> None:
+    Where there is no room for another, one that asks for nothing has to leave for it, the oldest
+    first: so who opens connections and says nothing keeps nobody out. Where all of them are being
+    answered, the new one is turned away.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        state: dict[str, Any],
+        patience: Patience,
+        tls: ssl.SSLContext | None = None,
+        limits: Limits = LIMITS,
+    ) -> None:
         self._app = app
         self._state = state
         self._patience = patience
+        self._tls = tls
         self._config = configuration()
         self._context = WorkerContext(max_requests=None)
-        self._connections: set[Connection] = set()
+        self._connections: dict[Connection, str] = {}
+        """With the address of each; the oldest first."""
+        self._greetings: dict[trio.CancelScope, str] = {}
+        """Those that do not speak TLS yet, likewise."""
+        self._tally = Tally("connections", limits.connections, limits.connections_per_address)
 
     async def serve(self, stream: trio.SocketStream) -> None:
         """Serve one client."""
+        address = _address(stream)
+        if not self._make_room(address):
+            await self._turn_away(stream)
+            return
+        self._tally.add(address)
+        try:
+            await self._let_in(stream, address)
+        finally:
+            self._tally.drop(address)
+
+    def _make_room(self, address: str) -> bool:
+        """Whether there is room for one from an address, also when another has to leave for it."""
+        if not self._tally.has_room_for(address):
+            return self._send_one_away({address})
+        return self._tally.has_room() or self._send_one_away(set(self._connections.values()))
+
+    def _send_one_away(self, addresses: Collection[str]) -> bool:
+        # Who was chosen is gone in a moment, and not to be chosen again.
+        for greeting, address in self._greetings.items():
+            if address in addresses:
+                greeting.cancel()
+                del self._greetings[greeting]
+                return True
+        for connection, address in self._connections.items():
+            if address in addresses and connection.close_if_idle():
+                del self._connections[connection]
+                return True
+        return False
+
+    async def _turn_away(self, stream: trio.SocketStream) -> None:
+        """Say why, if that can be said without TLS. What is so short waits for nobody."""
+        async with stream:
+            if self._tls is None:
+                with trio.move_on_after(self._patience.linger), suppress(trio.BrokenResourceError):
+                    await stream.send_all(CROWDED)
+
+    async def _let_in(self, stream: trio.SocketStream, address: str) -> None:
+        if self._tls is None:
+            await self._serve(stream, stream.socket, address)
+            return
+        secured = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
+        greeting = trio.CancelScope(deadline=trio.current_time() + self._patience.handshake)
+        self._greetings[greeting] = address
+        done = False
+        try:
+            with greeting:
+                await secured.do_handshake()
+                done = True
+        except trio.BrokenResourceError as exc:
+            logger.debug("A client could not agree with us on TLS: %s", exc.__cause__ or exc)
+        finally:
+            self._greetings.pop(greeting, None)
+        if not done:
+            await trio.aclose_forcefully(stream)
+            return
+        await self._serve(secured, stream.socket, address, Peer.of(secured.getpeercert()))
+
+    async def _serve(
+        self,
+        stream: trio.abc.Stream,
+        sock: trio.socket.SocketType,
+        address: str,
+        peer: Peer | None = None,
+    ) -> None:
         connection = Connection(
             self._app,
             stream,
+            sock=sock,
+            peer=peer,
+            secure=self._tls is not None,
             config=self._config,
             context=self._context,
             state=self._state,
             patience=self._patience,
         )
-        self._connections.add(connection)
+        self._connections[connection] = address
         try:
             await connection.serve()
         except* Exception as failed:
             logger.error("A connection failed and was closed", exc_info=failed)
         finally:
-            self._connections.discard(connection)
+            self._connections.pop(connection, None)
 
     async def close_idle(self) -> None:
         """Close idle connections now, and the others after the answer they are waiting for."""
         await self._context.terminated.set()
         for connection in self._connections:
             connection.close_if_idle()
+
+
+def _address(stream: trio.SocketStream) -> str:
+    try:
+        return network_of(stream.socket.getpeername()[0])
+    except OSError:
+        return ""  # gone before we looked
 
 
 async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:

@@ -93,6 +93,16 @@ def json_rpc(declared: str | None, method: str, *, lenient: bool = False) -> Cal
     raise MethodNotFound(f"Method not found: {method[:SHOWN]!r}")
 
 
+def lineless(declared: str | None) -> str:
+    """The line on which a method of no line is answered: the one declared, or else the newest.
+
+    Raises:
+        VersionNotSupported: the caller declares a line that is not spoken.
+    """
+    _check_spoken(declared)
+    return declared or LINES[0]
+
+
 def http_json(declared: str | None, verb: str, path: str, *, lenient: bool = False) -> Request:
     """The line and the route of an HTTP+JSON request. `path` is percent-encoded.
 

@@ -1,29 +1,32 @@
 """A question to the caller, and what counts as its answer.
 
 Rule 1: an answer binds by the request id. One that names another request never settles this one.
-Rule 2: without a request id only a message that was never heard before counts, and it counts once.
+Rule 2: without a request id only a message counts that came in after the question was published
+    and was never heard before, and it counts once.
 Rule 3: a permission is given by a whole answer that is a word of consent, or by naming an option.
     Everything else denies, and its words go to the agent.
-Rule 4: what is shown is what will be done: nothing is folded together, and nothing is left out.
+Rule 4: a question that wants data gets data that fits its schema, or is declined in a word.
+
+How it is shown is the business of `a2acore.asking`.
 """
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from typing import Any
 
 from attrs import define
 from msgspec import UNSET
 
-from a2acore.backend import Answer, Asking, Credential, Option, Permission, Question, ToolCall
+from a2acore import forms
+from a2acore.asking import OPTION, shown
+from a2acore.backend import Answer, Asking, Credential, Option, Permission, Question
 from a2acore.errors import InvalidParams
 from a2acore.lifecycle import EXTENSION
 from a2acore.model import Message, Metadata, TaskState
 from a2acore.work import Scribe, visible
 
 CONSENT = frozenset({"allow", "yes", "y", "ok", "approve", "accept", "grant"})
-OPTION = "option:"
 
 
 @define(eq=False)
@@ -32,6 +35,8 @@ class Pause:
 
     request_id: str
     asking: Asking
+    until: float = float("inf")
+    """When it is no longer answered, on the clock of whoever asks."""
     answer: Answer | None = None
 
     @property
@@ -40,41 +45,82 @@ class Pause:
             return TaskState.AUTH_REQUIRED
         return TaskState.INPUT_REQUIRED
 
-    def message(self, scribe: Scribe, remark: str = "") -> Message:
-        """The question, for a person and for a program; `remark` says why it is asked again."""
-        text, data = _shown(self.asking, scribe)
+    def message(self, scribe: Scribe, remark: str = "", *, waiting: int = 0) -> Message:
+        """The question, for a person and for a program.
+
+        `remark` says why it is asked again, `waiting` how many more are asked after it.
+        """
+        text, data = shown(self.asking, scribe)
+        if waiting:
+            text += f"\n{waiting} more {'is' if waiting == 1 else 'are'} waiting behind it."
+            data["waiting"] = waiting
         if remark:
             text = f"{remark}\n{text}"
         return scribe.message(text, {**data, "requestId": self.request_id})
 
-    def settles(self, message: Message, *, heard: bool = False) -> bool:
+    def settles(self, message: Message, *, stale: bool = False) -> bool:
         """Whether a message speaks to this request: by its id, or by naming none for once.
 
-        `heard` says that a message of its id was heard before.
+        `stale` says that it was heard before, or that it came in before this was asked.
         """
         named = _ours(message).get("requestId")
-        return not heard if named is None else named == self.request_id
+        return not stale if named is None else named == self.request_id
 
     def read(self, message: Message) -> Answer:
         """The answer that a message gives.
 
         Raises:
-            InvalidParams: it picks an option that there is not.
+            InvalidParams: it picks an option that there is not, or brings data that does not fit.
         """
         ours = _ours(message)
         words = "\n".join(part.text for part in message.parts if part.text is not None).strip()
         data = ours.get("answers", UNSET)
         if data is UNSET:
-            data = next((part.data for part in message.parts if part.data is not UNSET), None)
-        if not isinstance(self.asking, Permission):
-            return Answer(True, None, words, data)
-        picked = ours.get("option")
-        if picked is None and words.startswith(OPTION):
-            picked = words.removeprefix(OPTION).strip()
-        if picked is not None:
-            option = _option(self.asking.options, picked)
-            return Answer(option.kind.startswith("allow"), option, words, data)
-        return Answer(words.rstrip(".!").casefold() in CONSENT, None, words, data)
+            data = next((part.data for part in message.parts if part.data is not UNSET), UNSET)
+        match self.asking:
+            case Permission(options=options):
+                return _verdict(options, ours.get("option"), words, data)
+            case Question(schema=schema) if schema is not None:
+                return _filled(schema, words, data)
+            case Credential():
+                return Answer(words.rstrip(".!").casefold() not in forms.DECLINES, None, words)
+        return Answer(True, None, words, _none(data))
+
+
+def _verdict(options: tuple[Option, ...], picked: Any, words: str, data: Any) -> Answer:
+    if picked is None and words.startswith(OPTION):
+        picked = words.removeprefix(OPTION).strip()
+    if picked is not None:
+        option = _option(options, picked)
+        return Answer(option.kind.startswith("allow"), option, words, _none(data))
+    # ASCII, because other letters fold into these: the sign of kelvin is a k.
+    consents = words.isascii() and words.rstrip(".!").casefold() in CONSENT
+    return Answer(consents, None, words, _none(data))
+
+
+def _filled(schema: Metadata, words: str, data: Any) -> Answer:
+    """The answer to a form: data, or a text that means some."""
+    if data is UNSET:
+        if forms.declines(schema, words):
+            return Answer(False, None, words)
+        data = forms.read(schema, words)
+    if data is UNSET:
+        raise InvalidParams(f"{words!r} is no answer to it; what is asked: {_wanted(schema)}")
+    forms.check(schema, data)
+    return Answer(True, None, words, data)
+
+
+def _wanted(schema: Metadata) -> str:
+    """What a form asks for, on one line."""
+    asked = []
+    for field in forms.fields(schema):
+        titles = " | ".join(choice.title for choice in field.choices)
+        asked.append(f"{field.name} ({titles})" if titles else field.name)
+    return visible(", ".join(asked))
+
+
+def _none(data: Any) -> Any:
+    return None if data is UNSET else data
 
 
 def _ours(message: Message) -> Mapping[str, Any]:
@@ -88,74 +134,3 @@ def _option(options: tuple[Option, ...], picked: Any) -> Option:
             return option
     known = ", ".join(option.id for option in options) or "none"
     raise InvalidParams(f"There is no option {picked!r}; the options are: {known}")
-
-
-def _shown(asking: Asking, scribe: Scribe) -> tuple[str, Metadata]:
-    match asking:
-        case Permission():
-            return _permission(asking, scribe)
-        case Question(text, choices, schema):
-            data: Metadata = {"kind": "question", "question": text}
-            if choices:
-                data["choices"] = list(choices)
-                text += "\nSuggestions: " + ", ".join(visible(choice) for choice in choices)
-            if schema is not None:
-                data["schema"] = schema
-            return text, data
-        case Credential(text):
-            return text, {"kind": "credential"}
-
-
-def _permission(asking: Permission, scribe: Scribe) -> tuple[str, Metadata]:
-    tool = asking.tool
-    data: Metadata = {
-        "kind": "permission",
-        "tool": scribe.tool_data(tool),
-        "options": [{"id": o.id, "name": o.name, "kind": o.kind} for o in asking.options],
-    }
-    lines = [f"Permission requested: {visible(tool.title or tool.name or tool.kind)}"]
-    if asking.description:
-        data["description"] = asking.description
-        lines.append(f"The agent says: {visible(asking.description)}")
-    if asking.cwd:
-        data["cwd"] = asking.cwd
-        lines.append(f"In: {visible(asking.cwd)}")
-    if asking.env:
-        data["env"] = dict(asking.env)
-        lines += [f"With {visible(name)}={visible(value)}" for name, value in asking.env.items()]
-    lines += _input(tool)
-    if asking.changes:
-        diffs = [
-            {"path": scribe.relative(change.path), "diff": scribe.diff(change)}
-            for change in asking.changes
-        ]
-        data["changes"] = diffs
-        lines += [f"To {visible(each['path'])}:\n{_block(each['diff'])}" for each in diffs]
-    lines.append('Answer "allow" to allow it; anything else denies it.')
-    lines += [f"{OPTION}{visible(o.id)} = {visible(o.name)} ({o.kind})" for o in asking.options]
-    return "\n".join(lines), data
-
-
-def _input(tool: ToolCall) -> list[str]:
-    """What the tool was given, whole: one line a member, and a text of several lines as a block."""
-    if tool.input is None:
-        return []
-    if not isinstance(tool.input, dict):
-        return [_block(_readable(tool.input))]
-    shown = []
-    for name, value in tool.input.items():
-        text = _readable(value)
-        shown.append(
-            f"{visible(str(name))}:"
-            + (f"\n{_block(text)}" if "\n" in text else f" {visible(text)}")
-        )
-    return shown
-
-
-def _readable(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-
-
-def _block(text: str) -> str:
-    """Lines as lines, each marked, so that nothing in them can pass for a line of ours."""
-    return "\n".join(f"  | {visible(line)}" for line in text.removesuffix("\n").split("\n"))

@@ -2,7 +2,8 @@
 
     Refusal
     ├── BodyTooLarge    413
-    └── BodyTooSlow     408
+    ├── BodyTooSlow     408
+    └── TooMany         429
 
 No binding or version is known yet, so the body is the one form that an HTTP client of this
 protocol reads anyway: `google.rpc.Status` as JSON, `{"error": {"code", "status", "message"}}`
@@ -23,6 +24,7 @@ NAMES = {
     405: "UNIMPLEMENTED",
     408: "DEADLINE_EXCEEDED",
     413: "RESOURCE_EXHAUSTED",
+    429: "RESOURCE_EXHAUSTED",
     431: "RESOURCE_EXHAUSTED",
     500: "INTERNAL",
     501: "UNIMPLEMENTED",
@@ -62,7 +64,7 @@ class Refusal(Exception):
 class BodyTooLarge(Refusal):
     """The body is, or says it will be, longer than `limit` bytes."""
 
-    def __init__(self, limit: int) -> None:
+    def __init__(self, limit: float) -> None:
         super().__init__(413, f"The body is too large: {limit} bytes are allowed")
 
 
@@ -71,3 +73,14 @@ class BodyTooSlow(Refusal):
 
     def __init__(self, seconds: float) -> None:
         super().__init__(408, f"The body took too long: {seconds:g} seconds are allowed")
+
+
+class TooMany(Refusal):
+    """There have been too many of these; `seconds` from now there may be another."""
+
+    def __init__(self, message: str, seconds: int) -> None:
+        super().__init__(429, message)
+        self.seconds = seconds
+
+    def headers(self, *, close: bool) -> list[tuple[bytes, bytes]]:
+        return [*super().headers(close=close), (b"retry-after", b"%d" % self.seconds)]

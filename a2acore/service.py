@@ -1,24 +1,32 @@
 """A2A's operations, for any line and any binding.
 
-Each one is given the caller, and looks first whether the task is the caller's own: another's task
-is a task that does not exist.
+Each one is given the caller. It looks first whether the caller may do such a thing at all, before
+anything is looked up; then whether the task is the caller's own: another's task is a task that does
+not exist.
 """
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
+from urllib.parse import urlsplit
 from uuid import uuid4
+from weakref import WeakValueDictionary
 
 import msgspec
-from attrs import define, evolve, fields, frozen
+import trio
+from attrs import define, evolve, field, frozen
 from msgspec import structs
 
-from a2acore import listing
-from a2acore.backend import Backend, Choices
+from a2acore import intake, listing
+from a2acore.audit import Line, Unaudited
+from a2acore.backend import Backend
+from a2acore.compat import replies
+from a2acore.credentials import USUAL, Scope
 from a2acore.errors import (
-    ContentTypeNotSupported,
     ExtendedAgentCardOff,
+    Forbidden,
     InvalidParams,
     PushNotificationNotSupported,
     TaskNotCancelable,
@@ -26,7 +34,8 @@ from a2acore.errors import (
     UnsupportedOperation,
 )
 from a2acore.journal import RESTING, Follower, Journal
-from a2acore.lifecycle import EXTENSION, TERMINAL
+from a2acore.lifecycle import TERMINAL
+from a2acore.limits import UNNAMED
 from a2acore.model import (
     AgentCard,
     CancelTaskRequest,
@@ -46,20 +55,38 @@ from a2acore.model import (
     Task,
     TaskPushNotificationConfig,
 )
+from a2acore.pause import Pause
 from a2acore.push.courier import Courier, Heard
 from a2acore.run import Run
 from a2acore.store import Entry, Sent, Store
 from a2acore.supervisor import Supervisor, conversation
 from a2acore.wire import v10
+from a2acore.wire.shared import InterruptExpired, InterruptNotFound, Reply
 
 
 @frozen
 class Caller:
     """Who asks: a name that owns what it starts."""
 
-    name: str = "anonymous"
+    name: str = UNNAMED
     line: str = v10.VERSION
     """The line of the protocol that is spoken, and in which a webhook will be told."""
+    plain: bool = False
+    """Nothing of our extension is to be told, to the caller or to a webhook of this request's."""
+    scopes: frozenset[Scope] = USUAL
+    """What the caller may do. `admin` may do everything, and sees and cancels everybody's tasks."""
+
+    def need(self, scope: Scope) -> None:
+        """Raises: Forbidden: the caller may do no such thing."""
+        if scope not in self.scopes and "admin" not in self.scopes:
+            raise Forbidden(
+                f"This needs the scope {scope!r}, which your credential has not got",
+                metadata={"missingScope": scope},
+            )
+
+    def sees(self, owner: str) -> bool:
+        """Whether the caller sees the tasks of somebody."""
+        return owner == self.name or "admin" in self.scopes
 
 
 ANONYMOUS = Caller()
@@ -83,7 +110,6 @@ class Begun:
     run: Run | None
 
 
-CHOICES = frozenset(field.name for field in fields(Choices))
 NOTHING_SAID = SendMessageConfiguration()
 ENDED = Journal(closed=True)
 """What there is to hear of a task that has ended."""
@@ -102,6 +128,8 @@ class Service:
     """What callers with a credential may know beyond the public card, if there is anything."""
     dedupe_message_id: bool = False
     """Take a message for sent already when one with its id was, also without an idempotency key."""
+    _sending: WeakValueDictionary[tuple[str, str], trio.Lock] = field(factory=WeakValueDictionary)
+    """What is sent under a key at this moment, by caller and key."""
 
     async def send(
         self, caller: Caller, request: SendMessageRequest, *, key: str = ""
@@ -110,6 +138,7 @@ class Service:
 
         Sent again with the same idempotency `key`, it returns the same task, and does nothing.
         """
+        _may_send(caller, request)
         configuration = request.configuration or NOTHING_SAID
         begun = await self._begin(caller, request, key)
         if isinstance(begun, Message):
@@ -127,6 +156,7 @@ class Service:
 
         Sent again with the same idempotency `key`, it joins the same task, and does nothing else.
         """
+        _may_send(caller, request)
         configuration = request.configuration or NOTHING_SAID
         begun = await self._begin(caller, request, key)
         if isinstance(begun, Message):
@@ -136,21 +166,26 @@ class Service:
 
     async def get(self, caller: Caller, request: GetTaskRequest) -> Task:
         """GetTask."""
+        caller.need("read")
         _check_history(request.history_length)
-        return (await self._find(caller, request.id)).task(request.history_length)
+        return (await self._see(caller, request.id)).task(request.history_length)
 
     async def list(self, caller: Caller, request: ListTasksRequest) -> ListTasksResponse:
         """ListTasks: newest status first."""
+        caller.need("read")
         _check_history(request.history_length)
         entries = await self.store.entries()
-        return listing.page((e for e in entries if e.owner == caller.name), request)
+        return listing.page((e for e in entries if caller.sees(e.owner)), request)
 
     async def cancel(self, caller: Caller, request: CancelTaskRequest) -> Task:
         """CancelTask: the task once it has stopped."""
-        entry = await self._find(caller, request.id)
+        caller.need("run")
+        entry = await self._see(caller, request.id)
         run = self.supervisor.runs.get(request.id)
         if run is None or entry.state in TERMINAL:
             raise TaskNotCancelable(f"Task {request.id} is {entry.state.name} already")
+        with suppress(Unaudited):  # to stop is always safe, and the log says why it is not there
+            self._audit("cancelled", caller, request.id)
         await self.supervisor.cancel(run, why="Cancelled by the caller.")
         return run.record.task()
 
@@ -158,7 +193,8 @@ class Service:
         self, caller: Caller, request: SubscribeToTaskRequest, *, after: int | None = None
     ) -> Stream:
         """SubscribeToTask: the task, then its events; or only those behind event number `after`."""
-        entry = await self._find(caller, request.id)
+        caller.need("read")
+        entry = await self._see(caller, request.id)
         run = self.supervisor.runs.get(request.id)
         if run is None or entry.state in TERMINAL:
             raise UnsupportedOperation(
@@ -172,16 +208,19 @@ class Service:
         self, caller: Caller, request: TaskPushNotificationConfig
     ) -> TaskPushNotificationConfig:
         """CreateTaskPushNotificationConfig: the config as it is kept, with its id."""
+        caller.need("run")
         courier = await self._courier_for(caller, request.task_id)
-        await courier.check(request, caller.line)
+        await courier.check(request, caller.line, caller.name)
+        self._audit("webhook set", caller, request.task_id, request.url)
         run = self.supervisor.runs.get(request.task_id)
         heard = None if run is None else Heard(run.journal.follow(), run.record)
-        return await courier.keep(request, caller.line, heard)
+        return await courier.keep(request, caller.line, heard, plain=caller.plain)
 
     async def get_push(
         self, caller: Caller, request: GetTaskPushNotificationConfigRequest
     ) -> TaskPushNotificationConfig:
         """GetTaskPushNotificationConfig: with its secrets, which are the caller's own."""
+        caller.need("read")
         courier = await self._courier_for(caller, request.task_id)
         return await courier.find(request.task_id, request.id)
 
@@ -189,6 +228,7 @@ class Service:
         self, caller: Caller, request: ListTaskPushNotificationConfigsRequest
     ) -> ListTaskPushNotificationConfigsResponse:
         """ListTaskPushNotificationConfigs: oldest first, all at once unless pages are asked for."""
+        caller.need("read")
         courier = await self._courier_for(caller, request.task_id)
         configs = await courier.list(request.task_id)
         if request.page_size < 0:
@@ -206,14 +246,48 @@ class Service:
         self, caller: Caller, request: DeleteTaskPushNotificationConfigRequest
     ) -> None:
         """DeleteTaskPushNotificationConfig: it hears no more. Deleting it again does nothing."""
+        caller.need("run")
         courier = await self._courier_for(caller, request.task_id)
+        with suppress(Unaudited):
+            self._audit("webhook deleted", caller, request.task_id)
         await courier.drop(request.task_id, request.id)
 
     async def extended_card(self, caller: Caller, request: object) -> AgentCard:
         """GetExtendedAgentCard: what the public card does not tell."""
+        caller.need("read")
         if self.extended is None:
             raise ExtendedAgentCardOff
         return self.extended
+
+    def asked(self, caller: Caller) -> Sequence[Run]:
+        """Where the caller's own tasks wait for an answer."""
+        caller.need("read")
+        return self._paused(caller)
+
+    def answer(self, caller: Caller, reply: Reply) -> None:
+        """Answer what is asked under a request id, in the form of another server.
+
+        Not async: between finding a question pending and settling it nothing can happen.
+
+        Raises:
+            Forbidden: the caller may not answer.
+            InterruptExpired: it was asked, and it is too late for an answer.
+            InterruptNotFound: nothing is asked of the caller under that id.
+            InterruptTypeMismatch: it is no answer to what is asked.
+            InvalidParams: it picks what the agent does not offer, or brings data that does not fit.
+        """
+        caller.need("approve")
+        for run in self._paused(caller):
+            pause = run.questions.pause
+            if pause is not None and pause.request_id == reply.request_id:
+                answer = replies.read(pause, reply)
+                message = replies.message(reply, answer, run.task_id, run.context_id)
+                with suppress(UnsupportedOperation):  # it was too late
+                    run.questions.settle(answer, message, caller.name)
+                    return
+        if any(reply.request_id in run.questions.timed_out for run in self._own(caller)):
+            raise InterruptExpired(reply.request_id)
+        raise InterruptNotFound(reply.request_id)
 
     @property
     def backend(self) -> Backend:
@@ -222,66 +296,65 @@ class Service:
     async def _begin(
         self, caller: Caller, request: SendMessageRequest, key: str
     ) -> Begun | Message:
-        """Hand a message to its task, or make a task of it; the webhook it brings hears it all."""
+        """Hand a message to its task, or make a task of it, once for each key."""
         message = request.message
-        configuration = request.configuration or NOTHING_SAID
-        self._check(message, configuration)
+        seen = self.supervisor.pending(message.task_id)
+        self._check(message, request.configuration or NOTHING_SAID)
         if not key and self.dedupe_message_id:
             key = f"message {message.message_id}"
-        sent = Sent(hashlib.sha256(msgspec.json.encode(request)).digest()) if key else None
-        if sent is not None and (before := await self.store.sent(caller.name, key)) is not None:
+        if not key:
+            return await self._take(caller, request, seen)
+        sent = Sent(hashlib.sha256(msgspec.json.encode(request)).digest())
+        # Of two that come at once, the second waits for what the first begins.
+        async with self._sending.setdefault((caller.name, key), trio.Lock()):
+            before = await self.store.sent(caller.name, key)
+            if before is None:
+                return await self._take(caller, request, seen, sent, key)
             if before.digest != sent.digest:
                 raise InvalidParams(f"Something else was sent before as {key!r}; take another key")
             known = await self._find(caller, before.task_id)
             return Begun(known, self.supervisor.runs.get(known.id))
+
+    async def _take(
+        self,
+        caller: Caller,
+        request: SendMessageRequest,
+        seen: Pause | None,
+        sent: Sent | None = None,
+        key: str = "",
+    ) -> Begun | Message:
+        """Hand a message to its task, or make a task of it; the webhook it brings hears it all."""
+        message = request.message
         entry = await self._find(caller, message.task_id) if message.task_id else None
-        choices = self._choices(request, entry)
-        references = [
-            (await self._referenced(caller, id, number)).task()
+        said, offered = (message.metadata, request.metadata), self.backend.info.choices
+        choices = intake.choices(*said, offered, begun=entry is not None)
+        references = {
+            id: (await self._referenced(caller, id, number)).task()
             for number, id in enumerate(message.reference_task_ids)
-        ]
-        webhook = await self._webhook(caller, message, configuration)
+        }
+        webhook = await self._webhook(caller, message, request.configuration or NOTHING_SAID)
         if entry is None:
             if (parts := self._mere_reply(caller, message)) is not None:
                 context_id = message.context_id or str(uuid4())
                 return Message(uuid4().hex, Role.AGENT, parts, context_id)
             run = self.supervisor.start(
-                caller.name, message, request.metadata or {}, choices, references
+                caller.name, message, request.metadata or {}, choices, tuple(references.values())
             )
             follower = run.journal.follow_from_start()
         else:
             run = self._open_to(message, entry)
             follower = run.journal.follow()
-            run.reply(structs.replace(message, context_id=entry.context_id))
+            run.questions.reply(
+                structs.replace(message, context_id=entry.context_id), seen, caller.name
+            )
+        if sent is not None:  # first of all, so that nothing is done twice whatever fails behind it
+            await self.store.keep_sent(caller.name, key, evolve(sent, task_id=run.record.id))
         if webhook is not None:
             webhook = structs.replace(webhook, task_id=run.record.id)
-            await self._courier().keep(webhook, caller.line, Heard(follower, run.record))
-        if sent is not None:
-            await self.store.keep_sent(caller.name, key, evolve(sent, task_id=run.record.id))
+            heard = Heard(follower, run.record)
+            self._audit("webhook set", caller, webhook.task_id, webhook.url)
+            await self._courier().keep(webhook, caller.line, heard, plain=caller.plain)
         return Begun(run.record, run)
-
-    def _choices(self, request: SendMessageRequest, entry: Entry | None) -> Choices:
-        """What a request chooses under our extension, in its own metadata or in its message's."""
-        chosen: dict[str, str] = {}
-        for place, metadata in (
-            ("message.metadata", request.message.metadata),
-            ("metadata", request.metadata),
-        ):
-            ours = (metadata or {}).get(EXTENSION)
-            if not isinstance(ours, dict):
-                continue
-            for name in CHOICES.intersection(ours):
-                where = f"{place}['{EXTENSION}'].{name}"
-                if entry is not None:
-                    raise InvalidParams.at(where, "is chosen for a new task, not in the middle")
-                if name not in self.backend.info.choices:
-                    raise InvalidParams.at(
-                        where, "cannot be chosen here: the agent has no such thing"
-                    )
-                if not isinstance(ours[name], str):
-                    raise InvalidParams.at(where, "must be a text")
-                chosen[name] = ours[name]
-        return Choices(**chosen)
 
     async def _referenced(self, caller: Caller, id: str, number: int) -> Entry:
         try:
@@ -314,7 +387,7 @@ class Service:
                 "taskId", "of a webhook that comes with a message is the message's"
             )
         webhook = structs.replace(webhook, task_id=message.task_id)
-        await self._courier().check(webhook, caller.line)
+        await self._courier().check(webhook, caller.line, caller.name)
         return webhook
 
     def _courier(self) -> Courier:
@@ -332,14 +405,7 @@ class Service:
         _check_history(configuration.history_length, "configuration.historyLength")
         if configuration.task_push_notification_config is not None:
             self._courier()
-        if message.role is not Role.USER:
-            raise InvalidParams.at("message.role", "must be the user's: agents answer, callers ask")
-        takes = self.backend.info.input_modes
-        for part in message.parts:
-            if not _taken(media := _media_type(part), takes):
-                raise ContentTypeNotSupported(
-                    f"The agent does not take {media}; it takes {', '.join(takes)}"
-                )
+        intake.check(message, self.backend.info.input_modes, self.supervisor.limits.parts)
 
     def _mere_reply(self, caller: Caller, message: Message) -> tuple[Part, ...] | None:
         reply = getattr(self.backend, "reply", None)
@@ -350,28 +416,40 @@ class Service:
         parts: tuple[Part, ...] | None = reply(message, key)
         return parts
 
+    def _audit(self, what: str, caller: Caller, task_id: str, url: str = "") -> None:
+        host = urlsplit(url).hostname or ""
+        self.supervisor.audit.write(Line(what=what, who=caller.name, task=task_id, host=host))
+
+    def _own(self, caller: Caller) -> Sequence[Run]:
+        return [run for run in self.supervisor.runs.values() if run.record.owner == caller.name]
+
+    def _paused(self, caller: Caller) -> Sequence[Run]:
+        return [run for run in self._own(caller) if run.questions.pause is not None]
+
     async def _find(self, caller: Caller, task_id: str) -> Entry:
+        """A task that is the caller's own."""
         entry = await self.store.find(task_id)
         if entry is None or entry.owner != caller.name:
-            raise TaskNotFound(f"Task not found: {task_id}", metadata={"taskId": task_id})
+            raise _not_found(task_id)
         return entry
+
+    async def _see(self, caller: Caller, task_id: str) -> Entry:
+        """A task that the caller may see."""
+        entry = await self.store.find(task_id)
+        if entry is None or not caller.sees(entry.owner):
+            raise _not_found(task_id)
+        return entry
+
+
+def _may_send(caller: Caller, request: SendMessageRequest) -> None:
+    """A message to a task answers what it asks: there are no others. The rest begin tasks."""
+    caller.need("approve" if request.message.task_id else "run")
+
+
+def _not_found(task_id: str) -> TaskNotFound:
+    return TaskNotFound(f"Task not found: {task_id}", metadata={"taskId": task_id})
 
 
 def _check_history(length: int | None, field: str = "historyLength") -> None:
     if length is not None and length < 0:
         raise InvalidParams.at(field, "must not be negative")
-
-
-def _media_type(part: Part) -> str:
-    if part.media_type:
-        return part.media_type.partition(";")[0].strip().lower()
-    if part.text is not None:
-        return "text/plain"
-    if part.data is not msgspec.UNSET:
-        return "application/json"
-    return "application/octet-stream"
-
-
-def _taken(media_type: str, takes: Sequence[str]) -> bool:
-    kind = media_type.partition("/")[0]
-    return any(mode in (media_type, f"{kind}/*", "*/*") for mode in takes)

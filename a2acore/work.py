@@ -7,9 +7,8 @@ data part below it, under our extension (`docs/extension.md`). Pure: it is told 
 
 from __future__ import annotations
 
-import difflib
 import os.path
-import re
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
@@ -29,6 +28,7 @@ from a2acore.backend import (
     ToolStatus,
     Usage,
 )
+from a2acore.diff import Files, Outcome, unified
 from a2acore.lifecycle import EXTENSION
 from a2acore.model import (
     Artifact,
@@ -43,6 +43,8 @@ from a2acore.model import (
 )
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
+LINE = 200
+"""Characters of a title, or of what came out, in the one line on a tool."""
 EXCERPT = 4000
 """Characters of a tool's output that are passed on: enough to see what happened, small enough to
 be told again in each snapshot. A cut is marked."""
@@ -60,11 +62,13 @@ class Scribe:
     buffered: bool = False
     """Hold the answer back until the task pauses or ends, and send it whole."""
     usage: Usage | None = None
+    _begun: str = ""
+    """When work began."""
     _held: list[str] = field(factory=list)
     _flowing: dict[str, Artifact] = field(factory=dict)
     """The artifacts of text that have been begun and not closed."""
     _tools: dict[str, ToolCall] = field(factory=dict)
-    _files: dict[str, FileChange] = field(factory=dict)
+    _files: Files = field(factory=Files)
 
     def write(self, saying: Saying, now: str) -> list[Written]:
         """The events that tell a saying; none when it adds nothing that a caller can see."""
@@ -79,14 +83,15 @@ class Scribe:
             case ToolCall():
                 return self._tool(saying, now)
             case FileChange():
-                return self._file(saying)
+                return [self._file(each) for each in self._files.take(self._placed(saying))]
             case Plan():
                 return [self._plan(saying)]
             case Usage():
                 self.usage = saying
                 return []
             case Notice(text, kind, data):
-                message = self.message(text, {**data, "kind": "notice", "notice": kind})
+                said = {**data, "kind": "notice", "notice": kind}
+                message = self.message(visible(excerpt(text)), said)
                 return [self.status(TaskState.WORKING, now, message)]
             case Output(artifact, append, last):
                 return [self._artifact(artifact, append=append, last=last)]
@@ -115,6 +120,8 @@ class Scribe:
         self, state: TaskState, now: str, message: Message | None = None
     ) -> TaskStatusUpdateEvent:
         """A status of this task."""
+        if state is TaskState.WORKING and not self._begun:
+            self._begun = now
         return TaskStatusUpdateEvent(self.task_id, self.context_id, TaskStatus(state, message, now))
 
     def end(self, state: TaskState, now: str, text: str, stop_reason: str) -> TaskStatusUpdateEvent:
@@ -122,6 +129,8 @@ class Scribe:
         data: Metadata = {"kind": "end"}
         if stop_reason:
             data["stopReason"] = stop_reason
+        if self._begun:
+            data["durationMs"] = _milliseconds(self._begun, now)
         if self.usage is not None:
             data["usage"] = camel(asdict(self.usage))
         return self.status(state, now, self.message(text, data))
@@ -131,7 +140,9 @@ class Scribe:
 
         Its metadata tells the kind, and the id of what it speaks of, if it speaks of it again.
         """
-        said = {key: data[key] for key in ("kind", "id", "requestId") if key in data}
+        # The members of a notice are its backend's own, and speak of nothing that we know.
+        names = ("kind",) if data["kind"] == "notice" else ("kind", "id", "requestId")
+        said = {name: data[name] for name in names if name in data}
         parts = (Part(data=data),)
         return Message(
             message_id=uuid4().hex,
@@ -145,7 +156,7 @@ class Scribe:
 
     def diff(self, change: FileChange) -> str:
         """A file change as a unified diff, its path relative to the workspace."""
-        return unified(self.relative(change.path), change)
+        return unified(self._placed(change))
 
     def relative(self, path: str) -> str:
         """A path as the caller knows it: below the workspace, or absolute when it is not there."""
@@ -154,6 +165,10 @@ class Scribe:
             return str(Path(whole).relative_to(self.workspace))
         except ValueError:
             return whole
+
+    def _placed(self, change: FileChange) -> FileChange:
+        moved_from = self.relative(change.moved_from) if change.moved_from else ""
+        return evolve(change, path=self.relative(change.path), moved_from=moved_from)
 
     def _flow(self, name: str, text: str) -> list[Written]:
         if not text:
@@ -203,26 +218,24 @@ class Scribe:
             place["line"] = location.line
         return place
 
-    def _file(self, change: FileChange) -> list[Written]:
-        path = self.relative(change.path)
-        first = self._files.get(path)
-        if first is not None:
-            change = evolve(change, before=first.before, binary=first.binary or change.binary)
-        self._files[path] = change
-        if change.before == change.after and not change.binary and first is None:
-            return []
+    def _file(self, outcome: Outcome) -> Written:
+        path = outcome.path
+        data = {"kind": "diff", "path": path, "change": outcome.fate}
+        for name, other in (("movedFrom", outcome.moved_from), ("movedTo", outcome.moved_to)):
+            if other:
+                data[name] = other
         artifact = Artifact(
             f"file:{path}",
-            (Part(text=unified(path, change), media_type="text/x-diff", filename=path),),
+            (Part(text=outcome.diff, media_type="text/x-diff", filename=path),),
             path,
-            metadata={EXTENSION: {"kind": "diff", "path": path, "change": _what(change)}},
+            metadata={EXTENSION: data},
             extensions=(EXTENSION,),
         )
-        return [self._artifact(artifact, last=True)]
+        return self._artifact(artifact, last=True)
 
     def _plan(self, plan: Plan) -> Written:
         marks = {"pending": " ", "in_progress": ">", "completed": "x"}
-        lines = [f"- [{marks[entry.status]}] {entry.content}" for entry in plan.entries]
+        lines = [f"- [{marks[entry.status]}] {visible(entry.content)}" for entry in plan.entries]
         entries = [asdict(entry) for entry in plan.entries]
         artifact = Artifact(
             "plan",
@@ -244,15 +257,33 @@ class Scribe:
 
 def tool_line(tool: ToolCall) -> str:
     """One line on a tool call, for a person."""
-    name = visible(tool.title or tool.name or tool.kind)
+    name = _brief(tool.title or tool.name or tool.kind)
     match tool.status:
         case "completed":
             return f"✓ {name}"
         case "failed" | "cancelled":
-            first = visible(tool.output.strip().partition("\n")[0][:200])
+            first = _brief(tool.output.strip().partition("\n")[0])
             return f"✗ {name}" + (f": {first}" if first else "")
         case _:
             return f"· {name}"
+
+
+class _Shown(dict[int, str]):
+    """What is written for a character; worked out when it is met, and kept for the common ones."""
+
+    def __missing__(self, code: int) -> str:
+        char = chr(code)
+        shown = char if char.isprintable() else char.encode("unicode_escape").decode()
+        if code < 0x3000:
+            self[code] = shown
+        return shown
+
+
+_SHOWN = _Shown({ord("\n"): "⏎"})
+
+
+def _brief(text: str) -> str:
+    return visible(text if len(text) <= LINE else f"{text[:LINE]}…")
 
 
 def visible(text: str) -> str:
@@ -260,14 +291,7 @@ def visible(text: str) -> str:
 
     A newline is `⏎`: what an agent calls a tool must not be able to pass for two lines.
     """
-    return "".join(
-        char
-        if char.isprintable()
-        else "⏎"
-        if char == "\n"
-        else char.encode("unicode_escape").decode()
-        for char in text
-    )
+    return text if text.isprintable() else text.translate(_SHOWN)
 
 
 def excerpt(text: str) -> str:
@@ -278,51 +302,10 @@ def excerpt(text: str) -> str:
     return f"{text[:half]}\n… {len(text) - 2 * half} characters left out …\n{text[-half:]}"
 
 
-def unified(path: str, change: FileChange) -> str:
-    """A unified diff that `git apply` takes; a binary file is only named.
-
-    Nothing when the file is again as it was.
-    """
-    if change.before == change.after and not change.binary:
-        return ""
-    a, b = _quoted(f"a/{path}"), _quoted(f"b/{path}")
-    head = f"diff --git {a} {b}\n"
-    tab = "\t" if " " in path else ""  # ends the name, for a `patch` that expects a date there
-    old = "/dev/null" if change.before is None and not change.binary else f"{a}{tab}"
-    new = "/dev/null" if change.after is None and not change.binary else f"{b}{tab}"
-    if change.binary:
-        return f"{head}Binary files {old} and {new} differ\n"
-    if change.before is None:
-        head += "new file mode 100644\n"
-    elif change.after is None:
-        head += "deleted file mode 100644\n"
-    lines = difflib.unified_diff(
-        _lines(change.before or ""), _lines(change.after or ""), old, new, lineterm="\n"
-    )
-    return head + "".join(
-        line if line.endswith("\n") else f"{line}\n\\ No newline at end of file\n" for line in lines
-    )
-
-
-def _quoted(name: str) -> str:
-    """A name as git writes it in a diff: quoted, if it holds what a line of it could not."""
-    escaped = re.sub(r'[\x00-\x1f\x7f"\\]', lambda found: f"\\{ord(found[0]):03o}", name)
-    return name if escaped == name else f'"{escaped}"'
-
-
-def _lines(text: str) -> list[str]:
-    # Not `splitlines`: a diff knows one end of a line, the newline.
-    lines = text.split("\n")
-    tail = lines.pop()
-    return [f"{line}\n" for line in lines] + ([tail] if tail else [])
-
-
-def _what(change: FileChange) -> str:
-    if change.binary:
-        return "binary"
-    if change.before is None:
-        return "added"
-    return "deleted" if change.after is None else "modified"
+def _milliseconds(since: str, until: str) -> int:
+    """From one moment to another, both as A2A writes them; a clock may have been put back."""
+    passed = datetime.fromisoformat(until) - datetime.fromisoformat(since)
+    return max(0, round(passed.total_seconds() * 1000))
 
 
 def camel(fields: dict[str, Any]) -> Metadata:

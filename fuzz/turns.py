@@ -45,6 +45,7 @@ from a2acore.backend import (
 from a2acore.errors import A2AError
 from a2acore.lifecycle import TERMINAL
 from a2acore.model import CancelTaskRequest, Message, Task, TaskStatusUpdateEvent
+from a2acore.questions import OVER
 from a2acore.service import ANONYMOUS, Service, Stream
 from a2acore.store import MemoryStore
 from a2acore.work import Written
@@ -226,8 +227,8 @@ class Stage:
 
     async def _ask(self, turn: Turn, what: Asking, patience: float) -> None:
         with trio.move_on_after(patience):
-            await turn.ask(what)
-            self.answered[turn.task_id] += 1
+            if await turn.ask(what) is not OVER:
+                self.answered[turn.task_id] += 1
 
     # The callers
 
@@ -266,10 +267,10 @@ class Stage:
                 await self.answer(service, task_id, what)
 
     async def answer(self, service: Service, task_id: str, what: str) -> None:
-        run = service.supervisor.runs.get(task_id)
+        pending = service.supervisor.pending(task_id)
         ours: dict[str, Any] | None = None
-        if what == "bound" and run is not None and run.pause is not None:
-            ours = {"requestId": run.pause.request_id, "option": "once"}
+        if what == "bound" and pending is not None:
+            ours = {"requestId": pending.request_id, "option": "once"}
         elif what == "foreign":
             ours = {"requestId": "another"}
         elif what == "odd":

@@ -16,23 +16,36 @@ from a2acore.model import (
     Message,
     Part,
     Role,
+    SendMessageConfiguration,
     SendMessageRequest,
     Task,
     TaskArtifactUpdateEvent,
+    TaskPushNotificationConfig,
     TaskState,
     TaskStatus,
     TaskStatusUpdateEvent,
 )
 
 
-def message(text: str, *, task: str = "", context: str = "", metadata: Any = None) -> Message:
+def message(
+    text: str,
+    *,
+    task: str = "",
+    context: str = "",
+    metadata: Any = None,
+    attached: tuple[Part, ...] = (),
+) -> Message:
     """A message of the caller's."""
-    return Message(uuid4().hex, Role.USER, (Part(text=text),), context, task, metadata)
+    return Message(uuid4().hex, Role.USER, (Part(text=text), *attached), context, task, metadata)
 
 
-def request(text: str, **rest: Any) -> SendMessageRequest:
-    """A request that says something."""
-    return SendMessageRequest(message(text, **rest))
+def request(text: str, *, wait: bool = True, webhook: str = "", **rest: Any) -> SendMessageRequest:
+    """A request that says something; not to `wait` is to be answered at once."""
+    hook = TaskPushNotificationConfig(url=webhook) if webhook else None
+    configuration = SendMessageConfiguration(
+        return_immediately=not wait, task_push_notification_config=hook
+    )
+    return SendMessageRequest(message(text, **rest), configuration=configuration)
 
 
 def data_of(message: Message | None) -> dict[str, Any]:
@@ -112,6 +125,10 @@ class Heard:
             and (event.artifact.metadata or {}).get(EXTENSION, {}).get("kind") == "diff"
         }
 
+    def notices(self) -> list[str]:
+        """The kinds of what the caller was told beside the work."""
+        return [notice["notice"] for notice in self.said("notice")]
+
     def texts(self) -> str:
         """Everything readable that was said in statuses."""
         return "\n".join(
@@ -127,6 +144,20 @@ Decide = Callable[[dict[str, Any]], str]
 """Given what is asked, as data: the words to answer with."""
 
 
+def allow(asked: dict[str, Any]) -> str:
+    return "allow"
+
+
+def deny(asked: dict[str, Any]) -> str:
+    return "no, not that"
+
+
+def answering(heard: Heard) -> dict[str, Any]:
+    """What makes a request the answer to what was asked last."""
+    named = {"requestId": data_of(heard.end.message)["requestId"]}
+    return {"task": heard.task_id, "metadata": {EXTENSION: named}}
+
+
 async def tell(client: Client, text: str, answer: Decide | None = None, **rest: Any) -> Heard:
     """Say something and hear it to the end; without `answer`, or to the first pause."""
     heard = Heard()
@@ -137,6 +168,4 @@ async def tell(client: Client, text: str, answer: Decide | None = None, **rest: 
                 heard.events.append(event)
         if heard.end.state not in PAUSES or answer is None:
             return heard
-        asked = data_of(heard.end.message)
-        named = {EXTENSION: {"requestId": asked["requestId"]}}
-        say = request(answer(asked), task=heard.task_id, metadata=named)
+        say = request(answer(data_of(heard.end.message)), **answering(heard))

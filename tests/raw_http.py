@@ -14,6 +14,7 @@ from attrs import define, field, frozen
 
 from a2acore.asgi import ASGIApp
 from a2acore.connection import Patience
+from a2acore.limits import LIMITS, Limits
 from a2acore.listener import PATIENCE, STOP, Bound, listen
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
@@ -126,6 +127,7 @@ async def serving(
     *,
     drain: Callable[[], Awaitable[None]] | None = None,
     patience: Patience = PATIENCE,
+    limits: Limits = LIMITS,
     stop: float = STOP,
 ) -> AsyncGenerator[Server]:
     """A server for the length of the block, which may take ten seconds."""
@@ -133,7 +135,7 @@ async def serving(
 
     async def run(task_status: trio.TaskStatus[Bound]) -> None:
         start = partial(listen, port=0, shutdown=stopping.wait, drain=drain)
-        await start(app, patience=patience, stop=stop, task_status=task_status)
+        await start(app, patience=patience, limits=limits, stop=stop, task_status=task_status)
         stopped.set()
 
     with trio.fail_after(10):

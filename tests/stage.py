@@ -28,6 +28,7 @@ from a2acore.model import (
     TaskArtifactUpdateEvent,
     TaskStatusUpdateEvent,
 )
+from a2acore.policy import Policy
 from a2acore.service import ANONYMOUS, Caller, Service, Stream
 from a2acore.store import MemoryStore, Store
 from a2acore.supervisor import open_supervisor
@@ -54,12 +55,18 @@ class Actor:
 
 @asynccontextmanager
 async def open_stage(
-    play: Play, *, buffered: bool = False, store: Store | None = None
+    play: Play,
+    *,
+    buffered: bool = False,
+    store: Store | None = None,
+    policy: Policy | None = None,
 ) -> AsyncIterator[Service]:
     """A service in front of an actor; leaving the block stops what still runs."""
     store = store or MemoryStore()
     with trio.fail_after(HANG):
-        async with open_supervisor(Actor(play), store, WORKSPACE, buffered=buffered) as supervisor:
+        async with open_supervisor(
+            Actor(play), store, WORKSPACE, buffered=buffered, policy=policy
+        ) as supervisor:
             yield Service(supervisor, store)
 
 

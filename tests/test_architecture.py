@@ -29,16 +29,26 @@ FLOORS = {
     "pure": (
         "lifecycle model errors negotiation wire jsonrpc sse signing "
         # What a backend may say, translated: told the time, never waiting.
-        "work pause "
+        "work diff plain held pause asking forms "
+        # The same in the forms of other servers.
+        "compat "
+        # What a message has to be like to be taken.
+        "intake "
+        # What is decided without the caller. It asks the disk where links lead, and nothing else.
+        "policy "
+        # How much is taken on, told the time; and what is not told to anybody.
+        "limits redaction "
+        # Who may come in, as a file says it.
+        "credentials "
         # The port stands at the door of the runtime floor; its words have to be known below it.
         # It holds plain values and protocols, and waits for nothing.
         "backend"
     ),
-    "runtime": "service listing supervisor run journal store push",
+    "runtime": "service listing supervisor run questions decisions clock audit journal store push",
     "edge": (
         "http middleware client server serve cards "
         # ASGI's words, its answers below any protocol, and the connection code beneath `serve`.
-        "asgi refusal lifespan connection listener"
+        "asgi refusal lifespan connection listener tls"
     ),
 }
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS.values()) for room in rooms.split()}
@@ -49,6 +59,9 @@ LIBRARIES = {"pure": PURE, "runtime": PURE | {"trio"}, "edge": PURE | {"trio"}}
 LIBRARIES_OF_ROOM = {
     "http": {"quart", "quart_trio", "werkzeug"},
     "client": {"httpx"},
+    # For the keys of issuers.
+    "middleware": {"httpx"},
+    "forms": {"jsonschema"},
     # httpx for nothing but the authorities that it trusts.
     "push": {"httpcore", "httpx"},
     "listener": {"hypercorn"},
@@ -56,7 +69,14 @@ LIBRARIES_OF_ROOM = {
 }
 COME_ALONG = {"h11", "quart", "werkzeug"}
 """The parser of hypercorn, and what quart-trio is made of: required by those, not by us."""
-BACKENDS_MAY_IMPORT = {"a2acore.backend", "a2acore.model", "a2acore.errors", "a2acore.jsonrpc"}
+BACKENDS_MAY_IMPORT = {
+    "a2acore.backend",
+    "a2acore.model",
+    "a2acore.errors",
+    "a2acore.jsonrpc",
+    # What agents say on stderr is told to callers: there is one place that knows what must not be.
+    "a2acore.redaction",
+}
 LIBRARIES_OF_BACKENDS = {"trio", "attrs", "msgspec"}
 LIBRARIES_OF_COMMAND = {"trio", "attrs", "msgspec", "click", "rich"}
 SECOND_READING = "a2acli.conformance"
@@ -238,8 +258,11 @@ SPELLED = {
         "pageToken",
         "taskId",
     ],
+    "a2acore.intake": ["referenceTaskIds"],
     "a2acore.listing": ["pageSize", "pageToken"],
-    "a2acore.run": ["taskId"],
+    "a2acore.questions": ["taskId"],
+    # A word of that sideband's own.
+    "a2acore.compat.trace": ["mimeType"],
     # The words of the command's own `--json` output and of its hints.
     "a2acli": MEMBERS,
 }

@@ -12,8 +12,10 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -135,6 +137,9 @@ def test_every_command_helps(name: str) -> None:
         (["serve", "--port", "99999"], "is not in the range"),
         (["serve", "--cwd", "/nowhere"], "does not exist"),
         (["serve", "--agent-command", "a 'b"], "check its quotes"),
+        (["serve", "--sandbox", "none"], "is not one of"),
+        (["serve", "--offer", "money"], "is not one of"),
+        (["serve", "--mcp-config", "/nowhere"], "cannot read /nowhere"),
         (["serve", "--public-url", "here", "--backend", "echo"], "is no http or https URL"),
         (["serve", "--host", "0.0.0.0", "--backend", "echo"], "--insecure"),
     ],
@@ -208,7 +213,7 @@ def test_the_exit_code_tells_a_bad_end(url: str, word: str, why: str, end: str) 
 def test_a_pause_shows_what_is_asked_and_the_command_that_answers_it(url: str) -> None:
     done = a2acode("call", "sudo edit list.md", "--url", url)
     assert done.returncode == 3
-    assert "Permission requested: Edit list.md" in done.stderr
+    assert "The agent calls it: Edit list.md" in done.stderr
     assert "+echo was here" in done.stderr
     commands = re.findall(r"^    a2acode (call .*)$", done.stderr, re.MULTILINE)
     assert commands[0].startswith("call allow ")
@@ -257,7 +262,7 @@ def test_a_person_at_the_terminal_is_asked(url: str) -> None:
     shown = b""
     while b"leaves it open" not in shown:
         shown += os.read(ours, 1000)
-    assert b"Permission requested: Edit asked.md" in shown
+    assert b"The agent calls it: Edit asked.md" in shown
     os.write(ours, b"rather not\n")
     stdout, _ = call.communicate(timeout=PATIENCE)
     os.close(ours)
@@ -286,6 +291,88 @@ def test_files_and_stdin_are_sent(url: str, tmp_path: Path) -> None:
     assert "received photo.png (image/png): 100 bytes" in done.stdout
     assert "received data.unknown (application/octet-stream): 7 bytes" in done.stdout
     assert done.stdout.endswith("echo: from stdin\n")
+
+
+def test_a_file_that_is_too_large_is_refused_before_it_is_read(tmp_path: Path) -> None:
+    with (tmp_path / "huge").open("wb") as file:
+        file.truncate(10**12)
+    done = a2acode("call", "look", "--file", str(tmp_path / "huge"), "--url", "http://127.0.0.1:1")
+    assert done.returncode == 2
+    assert "1,000,000,000,000 bytes, and a file that is sent may have 16,777,216" in done.stderr
+
+
+@pytest.mark.parametrize("protocol", ["1.0", "0.3"])
+def test_a_task_is_referred_to(url: str, protocol: str) -> None:
+    way = ("--url", url, "--protocol", protocol)
+    first = task_of(a2acode("call", "hello", *way).stderr)
+    done = a2acode("call", "and now?", "--reference", first, *way)
+    assert done.stdout == f"received task {first} (completed): response\necho: and now?\n"
+
+
+@pytest.mark.parametrize("flag", ["--model=m1", "--mode=plan", "--effort=high", "--sandbox=full"])
+@pytest.mark.parametrize("protocol", ["1.0", "0.3"])
+def test_what_the_agent_does_not_let_choose_is_refused(url: str, flag: str, protocol: str) -> None:
+    done = a2acode("call", "hello", flag, "--url", url, "--protocol", protocol)
+    assert done.returncode == 2
+    name = flag[2:].partition("=")[0]
+    assert f"].{name} cannot be chosen here: the agent has no such thing" in done.stderr
+
+
+def test_an_agent_that_does_not_know_of_choices_is_not_asked_for_one() -> None:
+    """The agents of others say nothing of our extension, and would ignore it."""
+    card = {
+        "name": "Other",
+        "description": "Somebody else's.",
+        "version": "1",
+        "capabilities": {},
+        "defaultInputModes": [],
+        "defaultOutputModes": [],
+        "skills": [],
+        "supportedInterfaces": [
+            {"url": "http://127.0.0.1:1", "protocolBinding": "JSONRPC", "protocolVersion": "1.0"}
+        ],
+    }
+    with one_document(card) as url:
+        done = a2acode("call", "hello", "--model", "m1", "--url", url)
+    assert done.returncode == 2
+    assert "Other does not let its callers choose: --model" in done.stderr
+
+
+@contextmanager
+def one_document(document: Any) -> Iterator[str]:
+    """A server that answers everything with one document."""
+    body = json.dumps(document).encode()
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200)
+            self.send_header("Content-Type", "application/json")
+            self.send_header("Content-Length", str(len(body)))
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Nobody wants to read it."""
+
+    with HTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            yield f"http://127.0.0.1:{server.server_port}"
+        finally:
+            server.shutdown()
+            thread.join()
+
+
+def test_a_backend_refuses_what_it_has_not(tmp_path: Path) -> None:
+    servers = tmp_path / "mcp.json"
+    servers.write_text('{"mcpServers": {"s": {"command": "c", "env": {"KEY": "${KEY}"}}}}')
+    for args in (["--model", "m"], ["--sandbox", "full"], [f"--mcp-config={servers}"]):
+        done = a2acode("serve", "--backend", "echo", "--port", "0", *args, KEY="s3cret")
+        assert done.returncode == 2
+        flag = args[0].partition("=")[0]
+        assert done.stderr.startswith(f"a2acode: the echo backend takes no {flag}; leave it out")
+        assert "s3cret" not in done.stderr
 
 
 def test_a_context_goes_on(url: str) -> None:
@@ -422,7 +509,7 @@ def test_a_webhook_may_lead_here_only_if_the_server_is_told_so(url: str) -> None
     part = {"text": "hello"}
     params = {
         "message": {"messageId": "m", "role": "ROLE_USER", "parts": [part]},
-        "configuration": {"taskPushNotificationConfig": {"url": "http://127.0.0.1:9/"}},
+        "configuration": {"taskPushNotificationConfig": {"url": "http://127.0.0.1:9999/"}},
     }
 
     def answer(url: str) -> str:

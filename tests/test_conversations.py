@@ -67,7 +67,9 @@ async def test_the_oldest_conversations_are_forgotten_first() -> None:
 
 # Choices
 
-CHOOSERS = AgentInfo("Chooser", "Says what was chosen.", choices=frozenset({"model", "effort"}))
+CHOOSERS = AgentInfo(
+    "Chooser", "Says what was chosen.", choices=frozenset({"model", "effort", "sandbox"})
+)
 
 
 async def tell_choices(turn: Turn) -> None:
@@ -90,7 +92,11 @@ async def test_what_a_request_chooses_reaches_the_backend(place: str) -> None:
 
 @pytest.mark.parametrize(
     ("chosen", "wrong"),
-    [({"mode": "plan"}, "no such thing"), ({"model": 1}, "must be a text")],
+    [
+        ({"mode": "plan"}, "no such thing"),
+        ({"model": 1}, "must be a text"),
+        ({"sandbox": "readonly"}, "must be one of read-only, workspace-write, full"),
+    ],
 )
 async def test_what_cannot_be_chosen_is_refused_by_its_place(chosen: Any, wrong: str) -> None:
     store = MemoryStore()
@@ -111,7 +117,7 @@ async def test_a_task_that_a_message_refers_to_comes_with_its_results() -> None:
 
     async with open_stage(play) as service:
         first = await send(service)
-        message = structs.replace(saying(), reference_task_ids=(first.id,))
+        message = structs.replace(saying(), reference_task_ids=(first.id, first.id))
         assert response(await send(service, message)) == "first"
 
 

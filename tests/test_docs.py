@@ -16,10 +16,14 @@ from typing import Any
 
 import click
 import pytest
+import trio
+from attrs import fields
 
 from a2acli.main import COMMANDS, a2acode
 from a2acli.serve import command as serve_command
 from a2acore.backend import (
+    SANDBOXES,
+    Choices,
     Credential,
     FileChange,
     Location,
@@ -35,6 +39,7 @@ from a2acore.backend import (
     Turn,
     Usage,
 )
+from a2acore.forms import DECLINES
 from a2acore.pause import CONSENT
 from tests.edge import BINDINGS_10, Edge, Said, echoing, serving
 from tests.stage import Actor
@@ -131,13 +136,21 @@ async def say_it_all(turn: Turn) -> str | None:
     turn.say(Thought("thought"))
     turn.say(tool)
     turn.say(change)
+    turn.say(FileChange("b.py", "new\n", "new\n", moved_from="a.py"))
     turn.say(Plan((PlanEntry("step"),)))
-    turn.say(Usage(1, 2, 3, 4, 5, 0.5, "EUR", "model"))
+    turn.say(Usage(1, 2, 3, 4, 5, 0.5, "EUR", "model", 6))
     turn.say(Notice("notice"))
     option = Option("yes", "Yes", "allow_once")
-    await turn.ask(Permission(tool, (option,), "why", (change,), "/", {"A": "b"}))
-    await turn.ask(Question("which?", ("this",), {"type": "object"}))
-    await turn.ask(Credential("log in"))
+    for asking in (
+        Permission(tool, (option,), "why", (change,), "/", {"A": "b"}),
+        Question("which?", ("this",), {"type": "string"}),
+        Credential("log in", "https://example.com"),
+    ):
+        # Between two others: so there is one that waits behind it when it is shown.
+        async with trio.open_nursery() as nursery:
+            for each in (Question("first?"), asking, Question("last?")):
+                nursery.start_soon(turn.ask, each)
+                await trio.lowlevel.checkpoint()  # in this order
     return "end_turn"
 
 
@@ -184,7 +197,8 @@ def shape(said: Any) -> Any:
 
 def test_every_kind_that_the_code_can_emit_has_a_section() -> None:
     source = "".join(
-        (ROOT / "a2acore" / room).read_text() for room in ("work.py", "pause.py", "run.py")
+        (ROOT / "a2acore" / room).read_text()
+        for room in ("work.py", "asking.py", "run.py", "questions.py")
     )
     written = set(re.findall(r'"kind": "(\w+)"', source))
     assert written | {"response", "thinking"} == set(KINDS)
@@ -192,6 +206,19 @@ def test_every_kind_that_the_code_can_emit_has_a_section() -> None:
     assert dict(table) == {
         kind: "artifact" if kind in IN_ARTIFACTS else "message" for kind in KINDS
     }
+
+
+def test_every_notice_of_the_agents_is_told_of_in_the_extension() -> None:
+    agents = (ROOT / "docs/agents.md").read_text().split("## Notices")[1]
+    told = EXTENSION.split("## Notices")[1].split("## Choices")[0]
+    words = [
+        re.findall(r"`(\w+)`", line.split("|")[1]) for line in agents.splitlines() if "|" in line
+    ]
+    assert {each for row in words for each in row} <= set(re.findall(r"^\| `(\w+)`", told, re.M))
+    ours = (ROOT / "a2acore/questions.py").read_text() + (ROOT / "a2acore/decisions.py").read_text()
+    for word in ("overlooked", "timeout", "withdrawn", "decided"):
+        assert f'"{word}"' in ours
+        assert f"`{word}`" in told
 
 
 async def test_every_example_is_what_the_echo_agent_says(tmp_path: Path) -> None:
@@ -203,7 +230,7 @@ async def test_every_example_is_what_the_echo_agent_says(tmp_path: Path) -> None
 
 
 async def test_the_example_of_a_whole_message_is_one(tmp_path: Path) -> None:
-    whole = examples(EXTENSION)[0]
+    whole = examples(EXTENSION.split("## Where it stands")[1])[0]
     async with echoing(tmp_path) as edge:
         task = await edge.tell(WAY, "edit notes.md")
     [_, message] = task["history"]
@@ -251,7 +278,7 @@ async def test_the_answers_do_what_is_said_of_them(
 ) -> None:
     notes = tmp_path / "notes.md"
     notes.write_text("# Notes\n")
-    answers = [each for each in examples(EXTENSION) if each.get("role") == "ROLE_USER"]
+    answers = examples(EXTENSION.split("## Answers")[1])
     assert len(answers) == 3
     async with echoing(tmp_path) as edge:
         asked = await hear(edge, prompt, {})
@@ -270,6 +297,22 @@ def test_the_words_of_consent_are_all_told() -> None:
     assert set(re.findall(r"`(\w+)`", told[1])) == CONSENT
     answers = EXTENSION.split("## Answers")[1]
     assert members(answers) == {"requestId", "option", "answers"}
+    declining = re.search(r"One that is (.*?) and nothing more", answers, re.DOTALL)
+    assert declining
+    assert set(re.findall(r"`(\w+)`", declining[1])) == DECLINES
+
+
+def test_the_choices_are_all_told() -> None:
+    choices = EXTENSION.split("## Choices")[1].split("## Answers")[0]
+    assert members(choices) == {each.name for each in fields(Choices)}
+    assert set(SANDBOXES) <= set(re.findall(r"`([\w-]+)`", choices))
+
+
+async def test_the_card_declares_the_extension_as_the_document_shows_it(tmp_path: Path) -> None:
+    shown = examples(EXTENSION.split("## On the card")[1])[0]
+    async with echoing(tmp_path, public_url="http://127.0.0.1:9100") as edge:
+        card = (await edge.ask("GET", "/.well-known/agent-card.json")).json
+    assert card["capabilities"]["extensions"] == [shown]
 
 
 # README.md, and the others
@@ -286,6 +329,8 @@ def test_every_command_and_flag_that_is_told_of_exists(document: Path) -> None:
     for name, *rest in commands_in(document.read_text()):
         assert name in COMMANDS
         command = a2acode.get_command(click.Context(a2acode), name)
+        while isinstance(command, click.Group) and rest:
+            command = command.get_command(click.Context(command), rest.pop(0))
         assert command is not None
         known = {option for parameter in command.params for option in parameter.opts}
         assert {word for word in rest if word.startswith("--")} <= known, (name, rest)
@@ -343,6 +388,8 @@ def one_value(parameter: click.Parameter, folder: Path) -> tuple[str, object]:
         case click.Choice(choices=choices):
             [other, *_] = [each for each in choices if each != parameter.default]
             return str(other), other
+        case click.types.FuncParamType():
+            return "tasks=17", ("tasks", 17)
         case click.types.IntParamType():
             return "17", 17
         case click.types.FloatParamType():

@@ -146,6 +146,14 @@ def test_what_is_no_message_can_be_skipped(text: bytes, error: type[Exception]) 
     assert type(caught.value.error) is error
 
 
+def test_of_a_message_that_nests_too_deep_it_is_known_which_it_is() -> None:
+    text = b'{"id": 1, "method": "m", "params": [[[["]"]]]]}'
+    message = jsonrpc.read_message(text, depth=5)
+    with pytest.raises(jsonrpc.TooDeep) as caught:
+        jsonrpc.read_message(text, depth=3)
+    assert caught.value.message == message
+
+
 # Writing
 
 WRITTEN = {

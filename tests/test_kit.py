@@ -32,6 +32,10 @@ EDIT_CALL = Call("edit", {"filePath": "/n", "oldString": "OLD", "newString": "NE
 PATCH_CALL = Call(
     "apply_patch", "*** Begin Patch\n*** Update File: /n\n@@\n-OLD\n+NEW\n*** End Patch"
 )
+PLAN_CALL = Call(
+    "update_plan",
+    {"plan": [{"step": "one", "status": "in_progress"}, {"step": "two", "status": "pending"}]},
+)
 
 DECISIONS = [
     (conversation("hi"), Reply("Hello from fake")),
@@ -59,6 +63,10 @@ DECISIONS = [
         Reply("Calling find.", call=Call("find", {"in": "x"}, "files")),
     ),
     (conversation("PLAN"), Reply("No tool for PLAN among Bash")),
+    (
+        conversation("PLAN", tools=(Tool("update_plan"),)),
+        Reply("Calling update_plan.", call=PLAN_CALL),
+    ),
 ]
 
 
@@ -208,8 +216,10 @@ async def test_a_step_calls_the_tool_that_the_agent_offers(
 
 async def test_what_the_model_was_reminded_of_can_be_looked_up(fake_model: FakeModel) -> None:
     said = [{"role": "user", "content": text} for text in ("my name is Ada", "SAY:who am I")]
+    for_a_title = {"response_format": {"json_schema": {"schema": {"type": "object"}}}}
     async with httpx.AsyncClient(base_url=fake_model.url) as caller:
-        await caller.post("/v1/chat/completions", json={"messages": said})
+        for body in {"messages": said}, {"messages": said[1:], **for_a_title}:
+            await caller.post("/v1/chat/completions", json=body)
     assert "my name is Ada" in fake_model.asked("who am I").text
     with pytest.raises(LookupError, match="was not asked, only"):
         fake_model.asked("where am I")

@@ -19,8 +19,6 @@ UNPROVABLE = {
     "V03-MUST-038",
     "V10-MUST-057",
     "V10-MUST-071",
-    # nobody who is known may do less
-    "V10-MUST-061",
     # streams are always declared
     "V10-MUST-074",
 }

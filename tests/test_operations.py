@@ -16,7 +16,7 @@ from tests.stage import Actor
 
 each_way = pytest.mark.parametrize("way", WAYS, ids=str)
 OURS = "urn:a2acode:work:v1"
-MADE_UP = {"taskId", "contextId", "messageId", "timestamp"}
+MADE_UP = {"taskId", "contextId", "messageId", "timestamp", "durationMs"}
 """Members whose values the server makes up; so is the `id` of a task."""
 
 
@@ -53,7 +53,7 @@ def spoken(way: Way, role: str, *parts: Mapping[str, Any], proto: bool = False) 
 def end(way: Way, *, proto: bool = False) -> dict[str, Any]:
     """The status of a completed echo of `hi`."""
     usage = {"inputTokens": 1, "outputTokens": 2, "totalTokens": 3, "model": "echo"}
-    data = part(way, data={"kind": "end", "usage": usage}, proto=proto)
+    data = part(way, data={"kind": "end", "durationMs": "durationMs", "usage": usage}, proto=proto)
     return {
         "state": "completed" if way.old and not proto else "TASK_STATE_COMPLETED",
         "message": {

@@ -13,6 +13,7 @@ from a2acore.backend import (
     Asking,
     Credential,
     FileChange,
+    Location,
     Option,
     Permission,
     Question,
@@ -38,6 +39,24 @@ def read(text: str, asking: Asking = PERMISSION, **ours: Any) -> Answer:
 
 def shown(asking: Asking, remark: str = "") -> Message:
     return Pause("r1", asking).message(Scribe("t", "c", WORKSPACE), remark)
+
+
+FORM: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "colour": {
+            "type": "string",
+            "title": "Colour",
+            "description": "of the door",
+            "oneOf": [
+                {"const": "#f00", "title": "red", "description": "as roses are"},
+                {"const": "#00f"},
+            ],
+        },
+        "count": {"type": "integer", "default": 1, "minimum": 1},
+    },
+    "required": ["colour"],
+}
 
 
 # What counts as consent
@@ -182,6 +201,15 @@ def test_an_answer_that_names_another_request_does_not_settle_this_one(
     assert Pause("r1", PERMISSION).settles(saying("yes", ours=ours)) is settles
 
 
+@pytest.mark.parametrize(
+    ("ours", "settles"), [(None, False), ({"requestId": "r1"}, True), ({"requestId": "r0"}, False)]
+)
+def test_a_message_that_is_stale_settles_only_what_it_names(
+    ours: dict[str, Any] | None, settles: bool
+) -> None:
+    assert Pause("r1", PERMISSION).settles(saying("yes", ours=ours), stale=True) is settles
+
+
 @pytest.mark.parametrize("odd", ["r1", 5, None, ["requestId"]])
 def test_what_a_stranger_writes_under_our_name_is_no_answer(odd: object) -> None:
     message = Message("m", Role.USER, (Part(text="yes"),), metadata={EXTENSION: odd})
@@ -201,10 +229,19 @@ def test_answers_to_a_question_come_as_data_from_our_metadata_or_from_a_part() -
     assert read("a", question) == Answer(True, None, "a", None)
 
 
-@pytest.mark.parametrize("asking", [Question("Go on?"), Credential("Sign in there.")])
-def test_only_a_permission_can_be_denied(asking: Asking) -> None:
-    assert read("no", asking) == Answer(True, None, "no")
-    assert read("option:x", asking) == Answer(True, None, "option:x")
+@pytest.mark.parametrize("text", ["no", "cancel", "option:x", "deny"])
+def test_a_question_that_wants_no_data_takes_any_words(text: str) -> None:
+    assert read(text, Question("Go on?")) == Answer(True, None, text)
+
+
+@pytest.mark.parametrize("text", ["decline", "No.", "CANCEL", "skip!"])
+def test_who_will_not_let_an_agent_in_says_so_in_a_word(text: str) -> None:
+    assert read(text, Credential("Sign in there.")) == Answer(False, None, text)
+
+
+@pytest.mark.parametrize("text", ["", "done", "yes", "no problem, it is done"])
+def test_any_other_answer_to_a_credential_says_that_it_is_done(text: str) -> None:
+    assert read(text, Credential("Sign in there.")) == Answer(True, None, text)
 
 
 @given(st.recursive(st.none() | st.booleans() | st.integers() | st.text(), st.lists))
@@ -224,7 +261,14 @@ def test_a_credential_pauses_for_authentication_and_the_rest_for_input() -> None
 
 def test_a_permission_is_shown_whole_to_a_person_and_to_a_program() -> None:
     asking = Permission(
-        ToolCall("7", "Run", "bash", "execute", input={"command": "make\nrm -rf /", "wait": 5}),
+        ToolCall(
+            "7",
+            "Just looking",
+            "bash",
+            "execute",
+            input={"command": "make\nrm -rf /", "args": ["-c", "a\nb"], "wait": 5},
+            locations=(Location("/workspace/a", 3), Location("b")),
+        ),
         (ONCE, NEVER),
         "builds",
         (FileChange("/workspace/a", "1\n", "2\n"),),
@@ -233,13 +277,20 @@ def test_a_permission_is_shown_whole_to_a_person_and_to_a_program() -> None:
     )
     message = shown(asking)
     assert words(message).splitlines() == [
-        "Permission requested: Run",
+        "Permission requested: bash, execute (call 7)",
+        "The agent calls it: Just looking",
         "The agent says: builds",
         "In: /workspace/src",
         "With PATH=/evil:/bin",
+        "At: a, line 3",
+        "At: b",
         "command:",
         "  | make",
         "  | rm -rf /",
+        "args[0]: -c",
+        "args[1]:",
+        "  | a",
+        "  | b",
         "wait: 5",
         "To a:",
         "  | diff --git a/a b/a",
@@ -254,7 +305,11 @@ def test_a_permission_is_shown_whole_to_a_person_and_to_a_program() -> None:
     ]
     said = data(message)
     assert (said["kind"], said["requestId"]) == ("permission", "r1")
-    assert said["tool"]["input"] == {"command": "make\nrm -rf /", "wait": 5}
+    assert said["tool"]["input"] == {
+        "command": "make\nrm -rf /",
+        "args": ["-c", "a\nb"],
+        "wait": 5,
+    }
     assert said["options"] == [
         {"id": "once", "name": "Just this time", "kind": "allow_once"},
         {"id": "no:never", "name": "Never", "kind": "reject_always"},
@@ -265,7 +320,20 @@ def test_a_permission_is_shown_whole_to_a_person_and_to_a_program() -> None:
 
 
 HIDING = "echo ok # note\nrm -rf X"
-SECRETIVE: dict[str, Permission] = {
+SECRETIVE: dict[str, Asking] = {
+    "question": Question(HIDING),
+    "suggestion": Question("?", (HIDING,)),
+    "field of a form": Question("?", schema={"properties": {HIDING: {"type": "string"}}}),
+    "words of a form": Question("?", schema={"properties": {"a": {"title": HIDING}}}),
+    "choice of a form": Question("?", schema={"properties": {"a": {"enum": [HIDING]}}}),
+    "default of a form": Question("?", schema={"properties": {"a": {"default": HIDING}}}),
+    "type of a form": Question("?", schema={"properties": {"a": {"type": HIDING}}}),
+    "credential": Credential(HIDING),
+    "page": Credential("?", HIDING),
+    "id": Permission(ToolCall(HIDING)),
+    "name": Permission(ToolCall("1", name=HIDING)),
+    "location": Permission(ToolCall("1", locations=(Location(HIDING),))),
+    "list": Permission(ToolCall("1", input={"args": ["-c", HIDING]})),
     "title": Permission(ToolCall("1", HIDING)),
     "description": Permission(ToolCall("1", "x"), description=HIDING),
     "input": Permission(ToolCall("1", "x", input={"command": HIDING})),
@@ -284,7 +352,7 @@ SECRETIVE: dict[str, Permission] = {
 
 @pytest.mark.parametrize("asking", SECRETIVE.values(), ids=SECRETIVE)
 def test_a_second_line_is_neither_folded_away_nor_taken_for_one_of_ours(
-    asking: Permission,
+    asking: Asking,
 ) -> None:
     text = words(shown(asking))
     assert "rm -rf X" in text
@@ -293,7 +361,7 @@ def test_a_second_line_is_neither_folded_away_nor_taken_for_one_of_ours(
 
 
 @pytest.mark.parametrize("asking", SECRETIVE.values(), ids=SECRETIVE)
-def test_nothing_that_is_asked_can_act_on_a_terminal(asking: Permission) -> None:
+def test_nothing_that_is_asked_can_act_on_a_terminal(asking: Asking) -> None:
     assert all(line.isprintable() for line in words(shown(asking)).split("\n"))
 
 
@@ -320,15 +388,49 @@ def test_every_character_of_an_input_is_shown(given_input: dict[str, Any]) -> No
 
 
 def test_a_question_is_shown_with_its_suggestions_and_its_schema() -> None:
-    message = shown(Question("Which one?", ("a", "b\nc"), {"type": "object"}))
-    assert words(message) == "Which one?\nSuggestions: a, b⏎c"
+    message = shown(Question("Which one?", ("a", "b\nc"), FORM))
+    assert words(message).splitlines() == [
+        "Which one?",
+        "Suggestions: a, b⏎c",
+        "- colour (string, required) Colour: of the door",
+        "  - #f00 = red: as roses are",
+        "  - #00f",
+        "- count (integer, default 1, minimum 1)",
+        'Answer with a text, or with data; "decline" declines.',
+    ]
     assert data(message) == {
         "kind": "question",
         "question": "Which one?",
         "choices": ["a", "b\nc"],
-        "schema": {"type": "object"},
+        "schema": FORM,
         "requestId": "r1",
     }
+
+
+def test_who_asks_much_is_answered_with_data() -> None:
+    form = {"properties": {"a": {"type": "string"}, "b": {"type": "string"}}}
+    assert words(shown(Question("?", schema=form))).splitlines()[-1] == (
+        'Answer with data, or with a text that is a JSON object; "decline" declines.'
+    )
+
+
+def test_the_page_of_a_credential_is_shown_whole() -> None:
+    url = "https://login.example/?state=" + "x" * 3000
+    message = shown(Credential("Sign in.", url))
+    assert words(message).splitlines() == [
+        "Sign in.",
+        f"To be opened by you: {url}",
+        'Answer when it is done; "decline" declines.',
+    ]
+    assert data(message) == {"kind": "credential", "url": url, "requestId": "r1"}
+
+
+@pytest.mark.parametrize(("waiting", "line"), [(1, "1 more is"), (7, "7 more are")])
+def test_a_question_says_how_many_wait_behind_it(waiting: int, line: str) -> None:
+    message = Pause("r1", PERMISSION).message(Scribe("t", "c", WORKSPACE), waiting=waiting)
+    assert words(message).splitlines()[-1] == f"{line} waiting behind it."
+    assert data(message)["waiting"] == waiting
+    assert "waiting" not in data(shown(PERMISSION))
 
 
 def test_a_question_asked_again_says_why_and_is_the_same_question() -> None:

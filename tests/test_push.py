@@ -19,6 +19,7 @@ from msgspec import structs
 
 from a2acore.backend import Notice, Question, Text, Turn
 from a2acore.errors import InvalidParams, TaskNotFound
+from a2acore.limits import LIMITS
 from a2acore.model import (
     AuthenticationInfo,
     DeleteTaskPushNotificationConfigRequest,
@@ -31,7 +32,7 @@ from a2acore.model import (
     TaskPushNotificationConfig,
 )
 from a2acore.push import Guard, Patience, Webhook, open_courier
-from a2acore.push.courier import LAST_CHANCE, MOST
+from a2acore.push.courier import LAST_CHANCE
 from a2acore.server import Options, serve
 from a2acore.service import ANONYMOUS, Caller, Service
 from a2acore.store import MemoryStore, Store
@@ -752,8 +753,10 @@ async def test_every_webhook_of_a_task_is_told(autojump_clock: trio.testing.Mock
     """V10-MUST-043."""
     async with open_scene(waiting) as scene:
         task = await tell(scene, webhook(id="0", url="http://9.9.9.0/"))
-        hooks = [scene.hook(statuses(), at=f"9.9.9.{n}") for n in range(1, MOST)]
-        for n in range(1, MOST):
+        hooks = [
+            scene.hook(statuses(), at=f"9.9.9.{n}") for n in range(1, LIMITS.webhooks_per_task)
+        ]
+        for n in range(1, LIMITS.webhooks_per_task):
             await set_push(scene, task.id, f"http://9.9.9.{n}/", id=str(n))
         await answer_it(scene, task.id)
         assert [kinds(hook.letters) for hook in hooks] == [["working", "input-required"]] * 15
@@ -764,7 +767,7 @@ async def test_a_task_has_so_many_webhooks_and_no_more(
 ) -> None:
     async with open_scene(waiting) as scene:
         task = await send(scene.service)
-        for n in range(MOST):
+        for n in range(LIMITS.webhooks_per_task):
             await set_push(scene, task.id, id=str(n))
         with pytest.raises(InvalidParams, match="at most 16"):
             await set_push(scene, task.id)
@@ -776,7 +779,7 @@ async def test_a_task_has_so_many_webhooks_and_no_more(
             await scene.service.send(ANONYMOUS, message)
         assert (await get(scene.service, task.id)).status.state.name == "INPUT_REQUIRED"
         await set_push(scene, task.id, id="7", token="replaced")
-        assert await listed(scene, task.id) == [str(n) for n in range(MOST)]
+        assert await listed(scene, task.id) == [str(n) for n in range(LIMITS.webhooks_per_task)]
 
 
 async def test_the_default_webhook_of_0_3_is_replaced_also_when_there_is_no_room(
@@ -784,12 +787,12 @@ async def test_the_default_webhook_of_0_3_is_replaced_also_when_there_is_no_room
 ) -> None:
     async with open_scene(waiting) as scene:
         task = await send(scene.service)
-        for n in range(1, MOST):
+        for n in range(1, LIMITS.webhooks_per_task):
             await set_push(scene, task.id, id=str(n))
         for token in ("first", "second"):
             config = webhook(task_id=task.id, token=token)
             await scene.service.set_push(Caller(line="0.3"), config)
-        assert len(await listed(scene, task.id)) == MOST
+        assert len(await listed(scene, task.id)) == LIMITS.webhooks_per_task
 
 
 async def test_webhooks_are_listed_in_pages_if_that_is_asked_for(

@@ -271,7 +271,7 @@ async def test_a_part_that_the_agent_cannot_take_is_refused(way: Way) -> None:
 
 
 class Breaking(Actor):
-    def reply(self, message: Message) -> tuple[Part, ...] | None:
+    def reply(self, message: Message, conversation: str) -> tuple[Part, ...] | None:
         raise RuntimeError("secret\nthings")
 
 

@@ -43,7 +43,7 @@ from a2acore.model import (
     TaskStatusUpdateEvent,
 )
 from a2acore.service import ANONYMOUS, Caller, Service
-from a2acore.store import MemoryStore
+from a2acore.store import MemoryStore, Sent
 from a2acore.supervisor import open_supervisor
 from tests.stage import (
     WORKSPACE,
@@ -569,3 +569,30 @@ async def test_what_is_not_offered_is_refused_as_such(service: Service) -> None:
         await service.send(ANONYMOUS, SendMessageRequest(saying(), configuration=configuration))
     with pytest.raises(ExtendedAgentCardOff):
         await service.extended_card(ANONYMOUS, None)
+
+
+class Waiting(MemoryStore):
+    """A store that lets others go first before it says what was sent."""
+
+    async def sent(self, owner: str, key: str) -> Sent | None:
+        sent = await super().sent(owner, key)
+        await trio.lowlevel.checkpoint()
+        return sent
+
+
+async def test_what_is_sent_twice_at_once_with_one_key_is_done_once() -> None:
+    tasks: set[str] = set()
+    message = saying("wait")
+
+    async def once_more(service: Service, key: str) -> None:
+        task = await service.send(ANONYMOUS, request(message, wait=False), key=key)
+        assert isinstance(task, Task)
+        tasks.add(task.id)
+
+    async with open_stage(play, store=Waiting()) as service:
+        for keys in (["k", "k", "k"], ["a", "b"]):
+            tasks.clear()
+            async with trio.open_nursery() as nursery:
+                for key in keys:
+                    nursery.start_soon(once_more, service, key)
+            assert len(tasks) == len(set(keys))

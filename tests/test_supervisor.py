@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from typing import Any
 
 import pytest
 import trio
@@ -25,11 +26,13 @@ from a2acore.backend import (
     Turn,
     Usage,
 )
-from a2acore.errors import ServerStopping, TooBusy
+from a2acore.errors import ServerStopping, TooBusy, UnsupportedOperation
+from a2acore.limits import LIMITS
 from a2acore.model import CancelTaskRequest, Task, TaskState
+from a2acore.policy import Policy
 from a2acore.service import ANONYMOUS, Service, Stream
 from a2acore.store import MemoryStore
-from a2acore.supervisor import LAST_WORDS, LINE
+from a2acore.supervisor import LAST_WORDS
 from tests.stage import (
     artifacts_of,
     begin,
@@ -69,11 +72,9 @@ async def test_a_backend_that_returns_completes_its_task() -> None:
     async with open_stage(play) as service:
         task = await send(service, "caller")
     assert (task.status.state, response(task)) == (TaskState.COMPLETED, "Hello, caller")
-    assert data(task.status.message) == {
-        "kind": "end",
-        "stopReason": "end_turn",
-        "usage": {"inputTokens": 2},
-    }
+    end = data(task.status.message)
+    assert (end["stopReason"], end["usage"]) == ("end_turn", {"inputTokens": 2})
+    assert end.keys() == {"kind", "stopReason", "durationMs", "usage"}
 
 
 class Odd(BackendError):
@@ -138,8 +139,22 @@ async def test_a_bug_fails_its_own_task_alone_and_is_told_to_the_log_not_to_the_
     assert "a secret" in caplog.text
 
 
+def nested(depth: int) -> list[Any]:
+    whole: list[Any] = []
+    for _ in range(depth):
+        whole = [whole]
+    return whole
+
+
 @pytest.mark.parametrize(
-    "unspeakable", [Text("\ud800"), ToolCall("1", input=object()), FileChange("a", "\udcff", "")]
+    "unspeakable",
+    [
+        Text("\ud800"),
+        ToolCall("1", input=object()),
+        ToolCall("1", input=nested(90)),
+        ToolCall("1", input=nested(2000)),
+        FileChange("a", "\udcff", ""),
+    ],
 )
 @pytest.mark.parametrize("paused", [False, True])
 async def test_saying_what_no_json_can_hold_fails_the_task_that_says_it_and_nothing_else(
@@ -163,7 +178,7 @@ async def test_saying_what_no_json_can_hold_fails_the_task_that_says_it_and_noth
 
 @pytest.mark.parametrize(
     "unspeakable",
-    [Question("\ud800"), Permission(ToolCall("1", input=object())), Credential("\udcff")],
+    [Question("\ud800"), Permission(ToolCall("1", input=object())), Credential("", "\udcff")],
 )
 async def test_a_question_that_cannot_be_shown_is_not_asked(
     unspeakable: Question | Permission | Credential,
@@ -284,7 +299,7 @@ async def test_questions_that_are_asked_at_once_are_shown_one_after_the_other() 
     async with open_stage(play) as service:
         task = await send(service)
         while task.status.state is TaskState.INPUT_REQUIRED:
-            question = words(task.status.message)
+            question = data(task.status.message)["question"]
             task = await send(service, saying(f"to {question}", task_id=task.id))
     assert task.status.state is TaskState.COMPLETED
     assert answers == {question: f"to {question}" for question in ("one", "two", "three")}
@@ -306,9 +321,9 @@ async def test_a_second_yes_does_not_answer_a_question_that_was_not_shown_yet() 
         task = await send(service)
         run = service.supervisor.runs[task.id]
         # Both in one breath: no other task gets to run between them.
-        run.reply(saying("yes", task_id=task.id))
+        run.questions.reply(saying("yes", task_id=task.id), run.questions.pause, "anonymous")
         with pytest.raises(Exception, match="has asked nothing"):
-            run.reply(saying("yes", task_id=task.id))
+            run.questions.reply(saying("yes", task_id=task.id), run.questions.pause, "anonymous")
         await wait_all_tasks_blocked()
         assert len(answers) == 1
         assert (await get(service, task.id)).status.state is TaskState.INPUT_REQUIRED
@@ -456,7 +471,7 @@ async def test_a_cancelled_task_is_canceled_in_whatever_phase_it_was() -> None:
             ended = await cancel(service, task)
             assert ended.status.state is TaskState.CANCELED
             assert words(ended.status.message) == "Cancelled by the caller."
-            assert data(ended.status.message) == {"kind": "end", "stopReason": "cancelled"}
+            assert data(ended.status.message)["stopReason"] == "cancelled"
             assert replay(stream.task, await told(stream)).status == ended.status
 
 
@@ -545,7 +560,7 @@ async def test_cancelling_twice_at_once_gives_the_same_task_twice() -> None:
     assert ended[0].status.state is TaskState.CANCELED
 
 
-async def test_an_answer_that_comes_while_the_task_is_being_cancelled_changes_nothing() -> None:
+async def test_an_answer_that_comes_while_the_task_is_being_cancelled_is_refused() -> None:
     async def play(turn: Turn) -> str | None:
         await turn.ask(Question("?"))
         return None
@@ -554,7 +569,8 @@ async def test_an_answer_that_comes_while_the_task_is_being_cancelled_changes_no
         task, stream = await begin(service)
         run = service.supervisor.runs[task.id]
         run.cancel("Cancelled by the caller.")
-        run.reply(saying("yes", task_id=task.id))
+        with pytest.raises(UnsupportedOperation, match="being cancelled"):
+            run.questions.reply(saying("yes", task_id=task.id), run.questions.pause, "anonymous")
         await run.ended.wait()
         assert states(await told(stream)) == ["WORKING", "INPUT_REQUIRED", "CANCELED"]
 
@@ -632,7 +648,10 @@ async def test_cancelling_one_who_waits_does_not_let_the_next_one_jump_the_line(
 
 async def test_a_full_context_refuses_and_takes_again_when_there_is_room() -> None:
     async with open_stage(for_ever) as service:
-        tasks = [await send(service, saying(context_id="c"), wait=False) for _ in range(LINE + 1)]
+        tasks = [
+            await send(service, saying(context_id="c"), wait=False)
+            for _ in range(LIMITS.waiting + 1)
+        ]
         with pytest.raises(TooBusy, match="context c"):
             await send(service, saying(context_id="c"), wait=False)
         await send(service, saying(context_id="d"), wait=False)
@@ -839,3 +858,85 @@ async def test_an_answer_that_names_its_request_counts_though_its_message_id_was
         named = {"requestId": data(unnamed.status.message)["requestId"]}
         answer = saying("yes", message_id="m1", task_id=task.id, ours=named)
         assert (await send(service, answer)).status.state is TaskState.COMPLETED
+
+
+async def test_a_cancel_is_seen_through_though_its_caller_hangs_up(
+    autojump_clock: MockClock,
+) -> None:
+    released = trio.Event()
+
+    async def play(turn: Turn) -> str | None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.CancelScope(shield=True):
+                await released.wait()
+        return None
+
+    async with open_stage(play) as service:
+        task, _ = await begin(service)
+        with trio.move_on_after(0.1):
+            await cancel(service, task)
+        await trio.sleep(LAST_WORDS + 1)
+        assert (await get(service, task.id)).status.state is TaskState.CANCELED
+        released.set()
+
+
+@pytest.mark.parametrize("asking", [Question("?"), Permission(ToolCall("1", "rm"))])
+@pytest.mark.parametrize("policy", [Policy(), Policy(default="allow")])
+async def test_who_asks_in_a_cancelled_turn_is_told_no_and_nobody_is_asked(
+    asking: Question | Permission, policy: Policy
+) -> None:
+    answers: list[Answer] = []
+
+    async def play(turn: Turn) -> str | None:
+        try:
+            await trio.sleep_forever()
+        finally:
+            with trio.move_on_after(1, shield=True):
+                answers.append(await turn.ask(asking))
+        return None
+
+    async with open_stage(play, policy=policy) as service:
+        task, stream = await begin(service)
+        await cancel(service, task)
+        assert states(await told(stream)) == ["WORKING", "CANCELED"]
+    assert [answer.allowed for answer in answers] == [False]
+
+
+async def test_a_task_that_has_ended_asks_nothing_though_its_backend_waits_for_the_answer(
+    autojump_clock: MockClock,
+) -> None:
+    answers: list[Answer] = []
+
+    async def play(turn: Turn) -> str | None:
+        with trio.CancelScope(shield=True):
+            answers.append(await turn.ask(Question("?")))
+        return None
+
+    async with open_stage(play) as service:
+        task, _ = await begin(service)
+        assert service.asked(ANONYMOUS)
+        await cancel(service, task)
+        assert service.supervisor.pending(task.id) is None
+        assert not service.asked(ANONYMOUS)
+    assert [answer.allowed for answer in answers] == [False]
+
+
+async def test_a_question_that_is_withdrawn_says_so(autojump_clock: MockClock) -> None:
+    async def play(turn: Turn) -> str | None:
+        with trio.move_on_after(10):
+            await turn.ask(Question("?"))
+        return None
+
+    async with open_stage(play) as service:
+        asked, stream = await begin(service)
+        await told(stream)
+        task = await get(service, asked.id)
+    notice = task.history[-1]
+    assert words(notice) == "The agent no longer asks this."
+    assert data(notice) == {
+        "kind": "notice",
+        "notice": "withdrawn",
+        "requestId": data(asked.status.message)["requestId"],
+    }

@@ -23,6 +23,8 @@ NOT_PUBLIC = """
     224.0.0.1  239.255.255.255  240.0.0.1  255.255.255.255
     ::  ::1  fc00::1  fd00:ec2::254  fe80::1  fec0::1  ff02::1  2001:db8::1  100::1
     ::127.0.0.1  ::ffff:127.0.0.1  ::ffff:169.254.169.254  ::ffff:0:127.0.0.1
+    ::ffff:7f00:1  ::ffff:a00:1  64:ff9b::7f00:1  64:ff9b::a9fe:a9fe  64:ff9b:1::7f00:1
+    2002:a00:1::1  2001::1  3fff::1  5f00::1  fe80::a9fe:a9fe  ff0e::1
     2002:7f00:1::1  2002:a9fe:a9fe::1  2001:0:4136:e378:8000:63bf:3fff:fdd2
     64:ff9b::127.0.0.1  64:ff9b::10.0.0.1  64:ff9b:1::8.8.8.8
 """
@@ -127,6 +129,22 @@ NO_URLS = {
     "http://256.256.256.256/": "four decimal numbers",
     "http://1.2.3.4.5/": "four decimal numbers",
     "http://[fe80::1%25eth0]/": "interface",
+    "http://[fe80::1%eth0]/": "interface",
+    "http://[::1%lo]/": "interface",
+    "http://[v1.x]/": "no URL|names no host",
+    "http://[127.0.0.1]/": "no URL|names no host",
+    # Letters that only look like those of a name, or of an address (IDN): a name is in ASCII here.
+    "http://ｌocalhost/": "visible ASCII",
+    "http://①②⑦.0.0.1/": "visible ASCII",
+    "http://example。com/": "visible ASCII",
+    "http://раypal.example/": "visible ASCII",
+    "http://example.com\u00ad/": "visible ASCII",
+    # What listens there takes lines of text for commands, a POST's too.
+    "http://example.com:25/": "port 25",
+    "https://example.com:22/": "port 22",
+    "http://example.com:6379/": "port 6379",
+    "http://example.com:11211/": "port 11211",
+    "http://10.0.0.1:2375/": "port 2375",
 }
 
 

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import example, given
+from attrs import evolve
+from hypothesis import given
 from hypothesis import strategies as st
 
 from a2acore.backend import (
+    AgentFailed,
     FileChange,
     Location,
     Notice,
@@ -23,12 +22,31 @@ from a2acore.backend import (
     Thought,
     ToolCall,
     ToolStatus,
+    Turn,
     Usage,
 )
-from a2acore.lifecycle import EXTENSION
-from a2acore.model import Artifact, Message, Part, TaskState, TaskStatusUpdateEvent
-from a2acore.work import EXCERPT, Scribe, Written, excerpt, unified, visible
-from tests.stage import WORKSPACE, artifacts_of, data, words
+from a2acore.diff import unified
+from a2acore.lifecycle import EXTENSION, about
+from a2acore.model import (
+    Artifact,
+    Message,
+    Part,
+    TaskArtifactUpdateEvent,
+    TaskState,
+    TaskStatusUpdateEvent,
+)
+from a2acore.work import EXCERPT, Scribe, Written, excerpt, visible
+from tests.stage import (
+    WORKSPACE,
+    artifacts_of,
+    begin,
+    data,
+    open_stage,
+    response,
+    send,
+    told,
+    words,
+)
 
 NOW = "2026-01-01T00:00:00.000Z"
 
@@ -209,117 +227,7 @@ def test_a_shown_text_is_printable_and_can_be_written(text: str) -> None:
     assert visible(text).encode().decode() == visible(visible(text))
 
 
-# Diffs
-
-
-def git_apply(folder: Path, patch: str) -> subprocess.CompletedProcess[bytes]:
-    command = ("git", "apply", "--whitespace=nowarn", "-")
-    alone = {**os.environ, "GIT_CONFIG_GLOBAL": os.devnull, "GIT_CONFIG_NOSYSTEM": "1"}
-    return subprocess.run(command, cwd=folder, env=alone, input=patch.encode(), capture_output=True)
-
-
-def put(folder: Path, name: str, text: str | None) -> Path:
-    file = folder / name
-    file.parent.mkdir(parents=True, exist_ok=True)
-    if text is not None:
-        file.write_bytes(text.encode())
-    return file
-
-
-@pytest.fixture
-def repository(tmp_path: Path) -> Path:
-    subprocess.run(("git", "init", "--quiet", tmp_path), check=True)
-    return tmp_path
-
-
-LONG = "".join(f"line {number}\n" for number in range(40))
-CHANGES: dict[str, tuple[str | None, str | None]] = {
-    "modified": ("a\nb\n", "a\nc\n"),
-    "modified in two places": (LONG, LONG.replace("line 3\n", "").replace("line 30", "LINE 30")),
-    "added": (None, "a\nb\n"),
-    "added, empty": (None, ""),
-    "deleted": ("a\nb\n", None),
-    "deleted, empty": ("", None),
-    "filled": ("", "a\n"),
-    "emptied": ("a\nb\n", ""),
-    "no newline before": ("a", "a\n"),
-    "no newline after": ("a\n", "a"),
-    "no newline on either side": ("a\nb", "a\nc"),
-    "added without newline": (None, "a"),
-    "deleted without newline": ("a", None),
-    "carriage returns": ("a\r\nb\r\n", "a\r\nc\r\n"),
-    "carriage returns taken away": ("a\r\nb\r\n", "a\nb\n"),
-    "a lone carriage return": ("a\rb\n", "a\rc\n"),
-    "other ends of lines": ("a\x0cb\u2028c\x85d\n", "a\x0cb\u2028c\x85e\n"),
-    "lines that look like a diff": ("--- a/x\n+++ b/x\n", "@@ -1 +1 @@\n-x\n"),
-    "only newlines": ("\n\n", "\n\n\n"),
-}
-NAMES = [
-    "plain.txt",
-    "deep/er/file.txt",
-    "with space",
-    "fo lder/a  b ",
-    "ünï/文件.txt",
-    'quo"te',
-    "back\\slash",
-    "tab\there",
-    "new\nline",
-    "esc\x1b[2K",
-    "'single'",
-    "-dash",
-    "a => b",
-]
-
-
-@pytest.mark.parametrize(("before", "after"), CHANGES.values(), ids=CHANGES)
-def test_git_takes_a_diff_and_makes_the_file_what_it_became(
-    repository: Path, before: str | None, after: str | None
-) -> None:
-    file = put(repository, "f", before)
-    done = git_apply(repository, unified("f", FileChange("f", before, after)))
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert (file.read_bytes().decode() if file.exists() else None) == after
-
-
-@pytest.mark.parametrize("name", NAMES, ids=map(ascii, NAMES))
-@pytest.mark.parametrize("kind", ["modified", "added", "added, empty", "deleted", "deleted, empty"])
-def test_git_takes_a_diff_whatever_the_name_of_the_file(
-    repository: Path, name: str, kind: str
-) -> None:
-    before, after = CHANGES[kind]
-    file = put(repository, name, before)
-    done = git_apply(repository, unified(name, FileChange(name, before, after)))
-    assert (done.returncode, done.stderr) == (0, b"")
-    assert (file.read_bytes().decode() if file.exists() else None) == after
-
-
-def test_a_name_cannot_pass_for_lines_of_a_diff() -> None:
-    diff = unified("x\n+++ b/.git/config", FileChange("", "a\n", "b\n"))
-    assert [line for line in diff.splitlines() if line.startswith("+++")] == [
-        '+++ "b/x\\012+++ b/.git/config"\t'
-    ]
-
-
-TEXTS = st.none() | st.text(st.sampled_from("ab\n\r \\-+@"), max_size=12)
-
-
-@given(TEXTS, TEXTS)
-@example("a\n", "a\n")
-def test_the_lines_of_a_diff_give_back_both_texts(before: str | None, after: str | None) -> None:
-    diff = unified("f", FileChange("f", before, after))
-    sides = {"-": "", "+": ""}
-    mark = ""
-    _, _, hunks = diff.partition("\n@@")
-    for line in f"@@{hunks}".split("\n")[:-1]:
-        if line.startswith("\\"):
-            sides = {side: t[:-1] if mark in (side, " ") else t for side, t in sides.items()}
-        elif not line.startswith("@@"):
-            mark = line[0]
-            sides = {s: t + f"{line[1:]}\n" if mark in (s, " ") else t for s, t in sides.items()}
-    if before == after:
-        assert diff == ""
-    else:
-        assert (sides["-"], sides["+"]) == (before or "", after or "")
+# Files
 
 
 def change(one: Scribe, path: str, before: str | None, after: str | None, **more: Any) -> Artifact:
@@ -358,14 +266,16 @@ def test_a_file_that_changes_again_shows_the_change_since_the_beginning() -> Non
     change(one, "a", "1\n", "2\n")
     again = change(one, "/workspace/a", "2\n", "3\n")
     assert again.artifact_id == "file:a"
-    assert again.parts[0].text == unified("a", FileChange("a", "1\n", "3\n"))
+    assert again.parts[0].text == unified(FileChange("a", "1\n", "3\n"))
 
 
 @pytest.mark.parametrize("start", ["1\n", None])
 def test_a_file_that_is_again_as_it_was_has_no_diff_left(start: str | None) -> None:
     one = scribe()
     change(one, "a", start, "2\n")
-    assert change(one, "a", "2\n", start).parts[0].text == ""
+    again = change(one, "a", "2\n", start)
+    assert again.parts[0].text == ""
+    assert (again.metadata or {})[EXTENSION]["change"] == "unchanged"
 
 
 def test_a_file_that_did_not_change_is_not_told() -> None:
@@ -378,6 +288,8 @@ def test_a_file_that_did_not_change_is_not_told() -> None:
         (None, "a", False, "added"),
         ("a", None, False, "deleted"),
         ("a", "b", False, "modified"),
+        ("a", "", False, "modified"),
+        (None, "", False, "added"),
         (None, None, True, "binary"),
     ],
 )
@@ -388,9 +300,26 @@ def test_a_change_says_of_what_kind_it_is(
     assert (made.metadata or {})[EXTENSION]["change"] == kind
 
 
-def test_a_binary_file_is_only_named() -> None:
-    diff = change(scribe(), "a.png", None, None, binary=True).parts[0].text
-    assert diff == "diff --git a/a.png b/a.png\nBinary files a/a.png and b/a.png differ\n"
+def test_a_moved_file_says_where_it_was_and_its_old_place_where_it_is() -> None:
+    one = scribe()
+    change(one, "/workspace/old", "1\n", "2\n")
+    move = FileChange("/workspace/new", "2\n", "2\n", moved_from="/workspace/sub/../old")
+    left, made = [event.artifact for event in artifacts_of(one.write(move, NOW))]
+    assert (left.artifact_id, left.parts[0].text) == ("file:old", "")
+    assert (left.metadata or {})[EXTENSION] == {
+        "kind": "diff",
+        "path": "old",
+        "change": "moved",
+        "movedTo": "new",
+    }
+    assert made.artifact_id == "file:new"
+    assert made.parts[0].text == one.diff(evolve(move, before="1\n"))
+    assert (made.metadata or {})[EXTENSION] == {
+        "kind": "diff",
+        "path": "new",
+        "change": "moved",
+        "movedFrom": "old",
+    }
 
 
 # The rest
@@ -411,6 +340,13 @@ def test_a_plan_replaces_the_one_before() -> None:
             {"content": "do", "status": "in_progress", "priority": "medium"},
         ],
     }
+
+
+def test_what_a_notice_says_does_not_say_what_the_message_is_about() -> None:
+    notice = Notice("See", data={"id": "1", "requestId": "2"})
+    said = message(scribe().write(notice, NOW))
+    assert said.metadata == {EXTENSION: {"kind": "notice"}}
+    assert about(said) is None
 
 
 def test_a_notice_keeps_its_kind_whatever_its_data_say() -> None:
@@ -438,6 +374,65 @@ def test_the_end_tells_why_and_what_it_has_cost_in_whole() -> None:
         "stopReason": "end_turn",
         "usage": {"inputTokens": 3, "outputTokens": 0, "cost": 0.5, "currency": "EUR"},
     }
+
+
+def test_the_end_tells_how_long_it_took_since_work_began() -> None:
+    one = scribe()
+    one.status(TaskState.SUBMITTED, "2026-01-01T00:00:00.000Z")
+    one.status(TaskState.WORKING, "2026-01-01T00:00:01.000Z")
+    one.status(TaskState.INPUT_REQUIRED, "2026-01-01T00:00:02.000Z")
+    one.status(TaskState.WORKING, "2026-01-01T00:00:03.000Z")
+    end = one.end(TaskState.COMPLETED, "2026-01-01T00:01:02.345Z", "", "")
+    assert data(end.status.message) == {"kind": "end", "durationMs": 61345}
+    put_back = one.end(TaskState.COMPLETED, "2025-12-31T23:59:00.000Z", "", "")
+    assert data(put_back.status.message)["durationMs"] == 0
+
+
+# In a task
+
+
+async def test_what_was_written_before_a_tool_is_told_before_it_and_nothing_is_held_back() -> None:
+    async def play(turn: Turn) -> None:
+        for saying in (
+            Text("Let me "),
+            Text("look."),
+            ToolCall("1", "ls"),
+            ToolCall("1", "ls", status="in_progress"),
+            Thought("hm"),
+            Text("Done"),
+            ToolCall("1", "ls", status="completed"),
+            Text("."),
+        ):
+            turn.say(saying)
+
+    async with open_stage(play) as service:
+        _, stream = await begin(service)
+        events = await told(stream)
+    heard = [
+        event.artifact.parts[0].text
+        if isinstance(event, TaskArtifactUpdateEvent)
+        else words(event.status.message)
+        for event in events
+        if isinstance(event, TaskArtifactUpdateEvent) or event.status.message
+    ]
+    closed = ["", "", ""]
+    assert heard == ["Let me ", "look.", "· ls", "· ls", "hm", "Done", "✓ ls", ".", *closed]
+
+
+async def test_the_words_and_the_open_tools_of_a_turn_that_breaks_are_told() -> None:
+    async def play(turn: Turn) -> None:
+        turn.say(Text("I will"))
+        turn.say(ToolCall("1", "rm"))
+        turn.say(Text(" now"))
+        raise AgentFailed("It fell over")
+
+    async with open_stage(play) as service:
+        task = await send(service)
+    assert response(task) == "I will now"
+    [_, tool] = task.history
+    assert (data(tool)["id"], data(tool)["status"]) == ("1", "failed")
+    assert words(task.status.message) == "It fell over"
+    assert data(task.status.message)["stopReason"] == "crashed"
 
 
 def test_an_end_of_which_nothing_is_known_says_only_that_it_is_one() -> None:

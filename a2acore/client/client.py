@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+import ssl
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import httpx
-import trio
 from attrs import define, field
 from msgspec import structs
 
 from a2acore import sse
 from a2acore.client.errors import Unreachable, translated
-from a2acore.client.reach import PATIENCE, Way, check, credentials, find, open_http
+from a2acore.client.reach import PATIENCE, Shown, Way, check, fetch, find, open_http, unwind
+from a2acore.client.trust import Trust, believed
 from a2acore.errors import InvalidAgentResponse, VersionNotSupported
+from a2acore.lifecycle import EXTENSION
 from a2acore.model import (
     AgentCard,
     CancelTaskRequest,
@@ -29,6 +31,8 @@ from a2acore.model import (
     SubscribeToTaskRequest,
     Task,
 )
+from a2acore.wire import card as wire_card
+from a2acore.wire import signatures, v03
 from a2acore.wire.dialect import ClientDialect, Operation
 
 T = TypeVar("T")
@@ -74,7 +78,8 @@ class Client:
     card: AgentCard
     _ways: deque[Way]
     _http: httpx.AsyncClient
-    _token: str
+    _shown: Shown
+    _trust: Trust | None = None
 
     async def send(self, request: SendMessageRequest) -> Task | Message:
         """Say something, and wait for what comes of it: until the task ends or pauses."""
@@ -97,9 +102,17 @@ class Client:
         return task
 
     async def extended_card(self) -> AgentCard:
-        """The card for callers with a credential; from now on it is this client's `card`."""
+        """The card for callers with a credential; from now on it is this client's `card`.
+
+        Raises:
+            Untrusted: it is not signed as the public one has to be.
+        """
+        card, body = await self._answer(Operation.EXTENDED_CARD, GetExtendedAgentCardRequest())
+        if self._trust is not None:
+            document = signatures.inside(body)
+            card = wire_card.read(await believed(document, self._trust, self._http))
         # In the place of the public one (A2A 1.0.1, 3.1.11), which has chosen the ways; they stay.
-        self.card = await self._ask(Operation.EXTENDED_CARD, GetExtendedAgentCardRequest())
+        self.card = card
         return self.card
 
     @asynccontextmanager
@@ -115,11 +128,20 @@ class Client:
             yield stream
 
     async def _ask(self, operation: Operation, request: Any) -> Any:
-        async def ask(way: Way) -> Any:
+        value, _ = await self._answer(operation, request)
+        return value
+
+    async def _answer(self, operation: Operation, request: Any) -> tuple[Any, bytes]:
+        """What an operation returned, and as which bytes."""
+
+        async def ask(way: Way) -> tuple[Any, bytes]:
             with translated(way.url):
-                response = await self._http.send(self._request(way, operation, request))
-            check(response, way.url, self._token)
-            return way.dialect.answer(operation, response.status_code, response.content)
+                response = await self._http.send(
+                    self._request(way, operation, request), follow_redirects=False
+                )
+            check(response, way.url, self._shown)
+            value = way.dialect.answer(operation, response.status_code, response.content)
+            return value, response.content
 
         return await self._try_ways(ask)
 
@@ -128,14 +150,14 @@ class Client:
         async def open_on(way: Way) -> tuple[Way, httpx.Response]:
             with translated(way.url):
                 response = await self._http.send(
-                    self._request(way, operation, request), stream=True
+                    self._request(way, operation, request), stream=True, follow_redirects=False
                 )
             if _flows(response):
                 return way, response
             # A stream is refused like anything else: with a body that says why.
             with translated(way.url):
                 await response.aread()
-            check(response, way.url, self._token)
+            check(response, way.url, self._shown)
             way.dialect.answer(operation, response.status_code, response.content)
             raise InvalidAgentResponse("The agent was asked for a stream, and answered otherwise")
 
@@ -144,7 +166,7 @@ class Client:
         try:
             yield Stream(way.dialect, way.url, chunks)
         finally:
-            await _unwind(chunks)
+            await unwind(chunks)
             await response.aclose()
 
     async def _try_ways(self, attempt: Callable[[Way], Awaitable[T]]) -> T:
@@ -159,6 +181,13 @@ class Client:
                 if way is self._ways[0]:
                     raise
 
+    def _extensions(self, way: Way) -> dict[str, str]:
+        """The header that asks for our extension, of an agent that has it."""
+        if all(each.uri != EXTENSION for each in self.card.capabilities.extensions):
+            return {}
+        name = "X-A2A-Extensions" if way.dialect.version == v03.VERSION else "A2A-Extensions"
+        return {name: EXTENSION}
+
     def _request(self, way: Way, operation: Operation, request: Any) -> httpx.Request:
         if way.tenant and not request.tenant:
             request = structs.replace(request, tenant=way.tenant)
@@ -169,8 +198,9 @@ class Client:
             content=sending.body,
             headers={
                 "A2A-Version": way.dialect.version,
+                **self._extensions(way),
                 **sending.headers,
-                **credentials(self._token),
+                **self._shown.headers,
             },
             timeout=PATIENCE,
         )
@@ -181,37 +211,35 @@ async def open_client(
     url: str,
     *,
     token: str = "",
+    user: str = "",
+    insecure: bool = False,
     line: str | None = None,
     binding: str | None = None,
+    verify: Trust | None = None,
     http: httpx.AsyncClient | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Client]:
     """Meet the agent at `url`: read its card, and find a way to speak to it.
 
-    `url` is where the agent's card lives, with or without the card's own path. `line` ("1.0" or
+    `url` is where the agent's card lives, with or without the card's own path. `token` is a bearer
+    token, or with a `user` the password (Basic). It goes to https addresses and to this machine
+    alone, unless `insecure` lets everybody on the way read it. `line` ("1.0" or
     "0.3") and `binding` ("JSONRPC" or "HTTP+JSON") pin the choice: then only interfaces that fit
-    are used. `http` is used instead of an HTTP client of our own, and left open.
+    are used. `verify` says whose signature the card has to bear; what is not signed is not used
+    of it. `http` is used instead of an HTTP client of our own, and left open. `tls` is what our own
+    trusts, and shows of itself.
 
     Raises:
-        ClientError: there is no way to speak to it.
+        ClientError: there is no way to speak to it; `Untrusted` is one.
         InvalidAgentResponse: what it serves as its card is none.
     """
-    async with open_http(http) as client:
-        card, ways = await find(client, url, token, line, binding)
-        yield Client(card, deque(ways), client, token)
+    shown = Shown(token, user, insecure)
+    async with open_http(http, tls) as client:
+        card = wire_card.read(await believed(await fetch(client, url, shown), verify, client))
+        ways = find(card, url, shown, line, binding)
+        yield Client(card, deque(ways), client, shown, verify)
 
 
 def _flows(response: httpx.Response) -> bool:
     kind: str = response.headers.get("content-type", "")
     return response.is_success and kind.partition(";")[0].strip() == sse.MEDIA_TYPE
-
-
-async def _unwind(chunks: AsyncIterator[bytes]) -> None:
-    """Leave the nested generators of httpx in an orderly way.
-
-    Closing the outermost leaves the inner ones to the garbage collector, and then trio warns of
-    each. A read that is cancelled unwinds them all.
-    """
-    with trio.CancelScope() as scope, suppress(httpx.HTTPError):
-        scope.cancel()
-        async for _ in chunks:
-            pass

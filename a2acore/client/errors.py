@@ -30,6 +30,14 @@ class NoWay(ClientError):
     """There is no card, or none of its interfaces is one that we speak."""
 
 
+class Untrusted(ClientError):
+    """Its card is not signed, or by nobody who is trusted."""
+
+
+class NotSigned(Untrusted):
+    """Its card bears no signature at all."""
+
+
 @contextmanager
 def translated(url: str) -> Iterator[None]:
     """Turn what httpx raises into our family, once."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+import ipaddress
+import ssl
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 
 import httpx
-from attrs import frozen
+import trio
+from attrs import field, frozen
 
 from a2acore.client.errors import ClientError, NoWay, Unauthorized, bare, translated
 from a2acore.model import AgentCard
-from a2acore.wire import card as wire_card
 from a2acore.wire import v03, v10
 from a2acore.wire.dialect import ClientDialect
 
@@ -33,36 +36,86 @@ class Way:
     dialect: ClientDialect
 
 
+@frozen
+class Shown:
+    """What a client shows to an agent so as to be let in, if anything."""
+
+    token: str = field(default="", repr=False)
+    """A bearer token; or, with a `user`, the password."""
+    user: str = ""
+    insecure: bool = False
+    """Show it also where everybody on the way can read it."""
+
+    def __bool__(self) -> bool:
+        return bool(self.token)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """The headers that show it."""
+        if not self.user:
+            return credentials(self.token)
+        said = base64.b64encode(f"{self.user}:{self.token}".encode()).decode()
+        return {"Authorization": f"Basic {said}"} if self.token else {}
+
+    def may_go_to(self, url: str) -> bool:
+        """Whether it may be shown at an address: with https, or here, nobody reads along."""
+        return not self.token or self.insecure or _is_https(url) or _is_here(url)
+
+    def check(self) -> None:
+        """Raises: ClientError: no header can hold it."""
+        if self.user:
+            if ":" in self.user or not f"{self.user}{self.token}".isprintable():
+                raise ClientError("a user and a password are of one line, and a user has no colon")
+        # Checked here, because what h11 says of a bad header quotes the header.
+        elif not all("!" <= char <= "~" for char in self.token):
+            raise ClientError(
+                "a token may hold visible ASCII characters only; check where it is from"
+            )
+
+
 async def fetch_card(
-    url: str, *, token: str = "", line: str = NEWEST, http: httpx.AsyncClient | None = None
+    url: str,
+    *,
+    token: str = "",
+    user: str = "",
+    insecure: bool = False,
+    line: str = NEWEST,
+    http: httpx.AsyncClient | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> bytes:
     """The card of the agent at `url` as it is served, in the form of `line`.
+
+    The rest is as for `open_client`.
 
     Raises:
         ClientError: it cannot be had.
     """
-    async with open_http(http) as client:
-        return await fetch(client, url, token, line)
+    async with open_http(http, tls) as client:
+        return await fetch(client, url, Shown(token, user, insecure), line)
 
 
-async def find(
-    http: httpx.AsyncClient, url: str, token: str, line: str | None, binding: str | None
-) -> tuple[AgentCard, list[Way]]:
-    """The card of the agent at `url`, and the ways that lead there.
+def find(
+    card: AgentCard, url: str, shown: Shown, line: str | None, binding: str | None
+) -> list[Way]:
+    """The ways that lead to the agent at `url`, by its card.
 
     Raises:
-        ClientError: there are none.
-        InvalidAgentResponse: what is served as the card is none.
+        NoWay: there are none.
     """
-    card = wire_card.read(await fetch(http, url, token, NEWEST))
     ways = choose(card, line=line, binding=binding)
     if not ways:
         raise NoWay(_no_way(url, card, line, binding))
-    if token and _is_https(url):
-        ways = [way for way in ways if _is_https(way.url)]
+    if shown:
+        # What is safe where the card is from is to stay so, wherever the card leads.
+        only_https = _is_https(url)
+        ways = [
+            way
+            for way in ways
+            if shown.may_go_to(way.url) and (_is_https(way.url) or not only_https)
+        ]
         if not ways:
             raise NoWay(f"the card of {bare(url)} leads away from https; no token goes there")
-    return card, ways
+    return ways
 
 
 def choose(card: AgentCard, *, line: str | None = None, binding: str | None = None) -> list[Way]:
@@ -85,17 +138,23 @@ def choose(card: AgentCard, *, line: str | None = None, binding: str | None = No
     return ways
 
 
-async def fetch(http: httpx.AsyncClient, url: str, token: str, line: str) -> bytes:
+async def fetch(http: httpx.AsyncClient, url: str, shown: Shown, line: str = NEWEST) -> bytes:
     """The card, through an HTTP client that is open."""
-    # Checked here, because what h11 says of a bad header quotes the header.
-    if not all("!" <= char <= "~" for char in token):
-        raise ClientError("a token may hold visible ASCII characters only; check where it is from")
+    shown.check()
+    if not shown.may_go_to(url):
+        raise ClientError(
+            f"no token goes to {bare(url)}, where everybody on the way can read it; use https, or "
+            "say --insecure if that is what you want"
+        )
     address = url.removesuffix(CARD_PATH).rstrip("/") + CARD_PATH
     with translated(url):
         response = await http.get(
-            address, headers={"A2A-Version": line, **credentials(token)}, timeout=PATIENCE
+            address,
+            headers={"A2A-Version": line, **shown.headers},
+            timeout=PATIENCE,
+            follow_redirects=False,
         )
-    check(response, url, token)
+    check(response, url, shown)
     if response.has_redirect_location:
         raise NoWay(f"{bare(url)} redirects to {response.headers['location']}; use that address")
     if response.status_code != httpx.codes.OK:
@@ -111,19 +170,28 @@ def credentials(token: str) -> dict[str, str]:
     return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def check(response: httpx.Response, url: str, token: str) -> None:
-    """See that we are let in: no error of A2A's says that we are not.
+def check(response: httpx.Response, url: str, shown: Shown) -> None:
+    """See that we are let in. What we may not do there an error of A2A's may say.
 
     Raises:
         Unauthorized: we are not.
     """
-    if response.status_code in (httpx.codes.UNAUTHORIZED, httpx.codes.FORBIDDEN):
-        what = "does not accept this token" if token else "wants a token"
+    refused = response.status_code == httpx.codes.FORBIDDEN and b'"message"' not in response.content
+    if refused or response.status_code == httpx.codes.UNAUTHORIZED:
+        what = "does not accept this token" if shown else "wants a token"
         raise Unauthorized(f"the agent at {bare(url)} {what} ({response.status_code})")
 
 
 def _is_https(url: str) -> bool:
     return url.lower().startswith("https:")
+
+
+def _is_here(url: str) -> bool:
+    try:
+        host = httpx.URL(url).host
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except (httpx.InvalidURL, ValueError):
+        return False
 
 
 def _no_way(url: str, card: AgentCard, line: str | None, binding: str | None) -> str:
@@ -139,8 +207,10 @@ def _no_way(url: str, card: AgentCard, line: str | None, binding: str | None) ->
 
 
 @asynccontextmanager
-async def open_http(http: httpx.AsyncClient | None) -> AsyncIterator[httpx.AsyncClient]:
-    """The HTTP client that was given, or one of our own."""
+async def open_http(
+    http: httpx.AsyncClient | None, tls: ssl.SSLContext | None = None
+) -> AsyncIterator[httpx.AsyncClient]:
+    """The HTTP client that was given, or one of our own, which speaks TLS as `tls` says."""
     if http is not None:
         yield http
         return
@@ -150,5 +220,17 @@ async def open_http(http: httpx.AsyncClient | None) -> AsyncIterator[httpx.Async
         "all://localhost": None,
         "all://[::1]": None,
     }
-    async with httpx.AsyncClient(mounts=here) as own:
+    async with httpx.AsyncClient(mounts=here, verify=tls or True) as own:
         yield own
+
+
+async def unwind(chunks: AsyncIterator[bytes]) -> None:
+    """Leave the nested generators of httpx in an orderly way.
+
+    Closing the outermost leaves the inner ones to the garbage collector, and then trio warns of
+    each. A read that is cancelled unwinds them all.
+    """
+    with trio.CancelScope() as scope, suppress(httpx.HTTPError):
+        scope.cancel()
+        async for _ in chunks:
+            pass

@@ -1,7 +1,7 @@
 """The edge towards callers: one ASGI app for the operations, and pages beside it."""
 
 from a2acore.http.app import App
-from a2acore.http.extensions import Extensions
-from a2acore.http.pages import PUBLIC, pages
+from a2acore.http.extensions import Extensions, Served
+from a2acore.http.pages import CARDS, PUBLIC, pages
 
-__all__ = ["PUBLIC", "App", "Extensions", "pages"]
+__all__ = ["CARDS", "PUBLIC", "App", "Extensions", "Served", "pages"]

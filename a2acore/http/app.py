@@ -8,13 +8,16 @@ from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
+from contextlib import ExitStack
 from typing import Any
 
-from attrs import define, evolve, frozen
+import trio
+from attrs import define, evolve, field, frozen
 
 from a2acore import jsonrpc, negotiation
 from a2acore.asgi import ASGIApp, Receive, Scope, Send
+from a2acore.compat.shared import LISTENING
 from a2acore.errors import (
     A2AError,
     InternalError,
@@ -22,10 +25,12 @@ from a2acore.errors import (
     InvalidRequest,
 )
 from a2acore.http.exchange import Head, answer, piece, start_stream, while_connected
-from a2acore.http.extensions import Extensions
+from a2acore.http.extensions import Extensions, Plain
+from a2acore.http.interrupts import METHODS, respond
 from a2acore.http.pages import PAGES
 from a2acore.http.streams import HEARTBEAT, tell
 from a2acore.lifecycle import TERMINAL
+from a2acore.limits import Rates, Tally
 from a2acore.middleware.guard import read_body
 from a2acore.model import TaskState
 from a2acore.service import Service
@@ -62,20 +67,35 @@ class App:
     tenant: str = ""
     lenient: bool = False
     heartbeat: float = HEARTBEAT
+    seal: Callable[[bytes], bytes] | None = None
+    """Signs the card in an answer."""
+    interrupts: bool = False
+    """Take the methods of other servers that answer what is asked."""
+    _rates: Rates = field(init=False)
+    _streams: Tally = field(init=False)
+
+    def __attrs_post_init__(self) -> None:
+        limits = self.service.supervisor.limits
+        self._rates = Rates(limits)
+        self._streams = Tally("streams", limits.streams, limits.streams_per_caller)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http" or scope["path"] in PAGES:
             await self.pages(scope, receive, send)
             return
         head = Head.of(scope)
+        # Counted whatever it is, and refused once it is known in which form.
+        over = self._rates.refusal(head.caller.name, trio.current_time())
         if head.path in ("", "/"):
-            await self._json_rpc(head, receive, send)
+            await self._json_rpc(head, over, receive, send)
         else:
-            await self._http_json(head, receive, send)
+            await self._http_json(head, over, receive, send)
 
     # The two bindings
 
-    async def _json_rpc(self, head: Head, receive: Receive, send: Send) -> None:
+    async def _json_rpc(
+        self, head: Head, over: A2AError | None, receive: Receive, send: Send
+    ) -> None:
         dialect: Dialect = v10.JsonRpc(None)  # until the line is known; any reader takes its errors
         if head.verb != "POST":
             await _other_verb(head, negotiation.OtherVerb(frozenset({"POST"})), dialect, send)
@@ -92,16 +112,32 @@ class App:
         dialect = v10.JsonRpc(called.id)
         try:
             declared = negotiation.declared(head.headers, head.query)
+            if self.interrupts and called.method in METHODS:
+                line = negotiation.lineless(declared)
+                if over is None:
+                    await self._interrupt(called, line, head, send)
+                    return
+                dialect = v03.JsonRpc(called.id) if line == v03.VERSION else dialect
+                raise over
             chosen = negotiation.json_rpc(declared, called.method, lenient=self.lenient)
             if chosen.line == v03.VERSION:
                 dialect = v03.JsonRpc(called.id)
+            if over is not None:
+                raise over
             request = dialect.request(chosen.operation, called.params)
         except A2AError as error:
             await _refuse(error, dialect, send)
             return
         await self._do(Asked(chosen.operation, request, dialect), head, receive, send)
 
-    async def _http_json(self, head: Head, receive: Receive, send: Send) -> None:
+    async def _interrupt(self, called: jsonrpc.Request, line: str, head: Head, send: Send) -> None:
+        headers = self.extensions.echo(self.extensions.activate(None, head), line)
+        body = respond(self.service, head.caller, called, line)
+        await answer(send, 200, body, v10.JsonRpc.media_type, headers)
+
+    async def _http_json(
+        self, head: Head, over: A2AError | None, receive: Receive, send: Send
+    ) -> None:
         dialect: Dialect = v10.Rest(
             v10.media_type(head.headers.get("accept", ""), head.content_type)
         )
@@ -118,6 +154,8 @@ class App:
         if chosen.line == v03.VERSION:
             dialect = v03.Rest()
         try:
+            if over is not None:
+                raise over
             body = b"" if head.verb in ("GET", "HEAD", "DELETE") else await read_body(receive)
             if body:
                 _check_content_type(head)
@@ -138,12 +176,21 @@ class App:
             await while_connected(receive, lambda: self._respond(asked, head, send))
 
     async def _respond(self, asked: Asked, head: Head, send: Send) -> None:
+        with ExitStack() as held:
+            await self._operate(asked, head, held, send)
+
+    async def _operate(self, asked: Asked, head: Head, held: ExitStack, send: Send) -> None:
         operation = getattr(self.service, OPERATIONS[asked.operation])
-        caller = evolve(head.caller, line=asked.dialect.version)
         try:
             if asked.request.tenant not in ("", self.tenant):
                 raise InvalidParams("There is no such tenant here; use the one on the card, if any")
             active = self.extensions.activate(asked.operation, head)
+            bare = self.extensions.hears_plain(active)
+            if bare:
+                asked = evolve(asked, dialect=Plain(asked.dialect))
+            if asked.operation in STREAMING:
+                held.enter_context(self._streams.one(head.caller.name))
+            caller = evolve(head.caller, line=asked.dialect.version, plain=bare)
             value = await operation(caller, asked.request, **_manner(asked.operation, head))
         except A2AError as error:
             await _refuse(error, asked.dialect, send)
@@ -158,12 +205,14 @@ class App:
             if head.verb == "HEAD":
                 await send(piece(b"", more=False))
             else:
-                ends = _ends(asked)
+                ends = _ends(asked, active)
                 await tell(value, asked.dialect, ends, send, heartbeat=self.heartbeat)
             return
         if asked.operation is Operation.EXTENDED_CARD:
             headers = [*headers, PRIVATE]
         body = asked.dialect.result(asked.operation, value)
+        if asked.operation is Operation.EXTENDED_CARD and self.seal is not None:
+            body = self.seal(body)
         await answer(send, 200, body, asked.dialect.media_type, headers)
 
 
@@ -179,7 +228,8 @@ def _manner(operation: Operation, head: Head) -> Mapping[str, Any]:
 
 
 async def _refuse(error: A2AError, dialect: Dialect, send: Send) -> None:
-    headers = [(b"retry-after", b"5")] if error.status in (429, 503) else []
+    later = error.retry_after
+    headers = [] if later is None else [(b"retry-after", b"%d" % later)]
     status = 415 if isinstance(error, UnknownMediaType) else dialect.status(error)
     await answer(send, status, dialect.refusal(error), dialect.media_type, headers)
 
@@ -211,13 +261,16 @@ OPERATIONS: Mapping[Operation, str] = {
 """The operation of the service that does each one."""
 
 
-def _ends(asked: Asked) -> frozenset[TaskState]:
+def _ends(asked: Asked, active: Collection[str]) -> frozenset[TaskState]:
     """The states whose event is the last of a stream.
 
     A sending stream ends at a question, because the answer is a message of its own (A2A 1.0.1
     section 11.7); it stays open while a credential is awaited (section 7.6.1). A subscription
-    outlives questions on 1.0 (section 3.1.6); on 0.3, `final` comes with every question.
+    outlives questions on 1.0 (section 3.1.6); on 0.3, `final` comes with every question. A caller
+    who names an extension of other servers answers on the side, and goes on listening.
     """
+    if LISTENING.intersection(active):
+        return TERMINAL
     if asked.operation is Operation.SUBSCRIBE and asked.dialect.version == v10.VERSION:
         return TERMINAL
     return TERMINAL | {TaskState.INPUT_REQUIRED}

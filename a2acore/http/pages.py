@@ -1,7 +1,11 @@
-"""The pages that are no operation: the card, and whether we are alive. On Quart."""
+"""The pages that are no operation: the card, our extension's schema, and whether we are alive.
+
+On Quart.
+"""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import cast
 
 from quart import request
@@ -11,7 +15,7 @@ from werkzeug.exceptions import HTTPException
 
 from a2acore import negotiation
 from a2acore.asgi import ASGIApp
-from a2acore.cards import Cards
+from a2acore.cards import MAX_AGE, SCHEMA, Cards
 from a2acore.negotiation import Form
 from a2acore.refusal import Refusal
 
@@ -20,7 +24,8 @@ OLD_CARD = "/.well-known/agent.json"
 """Where callers before 0.3 look."""
 HEALTH = "/health"
 
-PUBLIC = frozenset({CARD, OLD_CARD, HEALTH})
+CARDS = frozenset({CARD, OLD_CARD})
+PUBLIC = CARDS | {SCHEMA, HEALTH}
 """What anybody may see."""
 PAGES = PUBLIC
 
@@ -54,6 +59,13 @@ def pages(cards: Cards, card_default: Form) -> ASGIApp:
             del unchanged.headers["Content-Type"], unchanged.headers["Content-Length"]
             return unchanged
         return Page(document.body, 200, headers)
+
+    schema = Path(__file__).with_name(Path(SCHEMA).name).read_bytes()
+
+    @app.get(SCHEMA)
+    async def extension() -> Page:
+        headers = {"Cache-Control": f"public, max-age={MAX_AGE}"}
+        return Page(schema, 200, headers, content_type="application/schema+json")
 
     @app.get(HEALTH)
     async def health() -> Page:

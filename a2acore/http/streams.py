@@ -25,6 +25,11 @@ HEARTBEAT = 15.0
 """Seconds of silence after which a stream says that it is alive: proxies give up after 30 to 60."""
 
 
+PIECE = 64 * 1024
+"""Bytes that are written at once, or a little more: what a caller who does not read can make us
+hold, beside the events, which everybody holds."""
+
+
 async def tell(
     value: Stream | Message,
     dialect: Dialect,
@@ -56,13 +61,16 @@ async def tell(
         if news is None:
             await send(piece(sse.HEARTBEAT))
             continue
-        frames = []
+        frames, size = [], 0
         over = not news
         for number, event in enumerate(news, heard + 1):
             over = isinstance(event, TaskStatusUpdateEvent) and event.status.state in ends
             frames.append(sse.encode(dialect.frame(event, final=over), id=str(number)))
             if over:
                 break
+            if (size := size + len(frames[-1])) >= PIECE:
+                await send(piece(b"".join(frames)))
+                frames, size = [], 0
         await send(piece(b"".join(frames), more=not over))
         if over:
             return

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import logging
 import re
+from math import inf
 
 import trio
 
 from a2acore.asgi import ASGIApp, ClientGone, Message, Receive, Scope, Send
+from a2acore.limits import LIMITS
 from a2acore.refusal import BodyTooLarge, BodyTooSlow, Refusal
 
-MAX_BODY = 32 * 1024 * 1024
-"""Bytes: a message with a few images in base64 fits; what we hold per request stays small."""
-
-BODY_TIME = 60.0
-"""Seconds from the head of a request to the end of its body: MAX_BODY at 4.5 Mbit/s."""
+MAX_BODY = LIMITS.body
+BODY_TIME = float(LIMITS.body_time)
+MAX_HEADERS = 128
+"""Headers of a request; how many bytes they may have is the server's to say."""
 
 # A number that fits 64 bits: longer ones are nobody's length.
 CONTENT_LENGTH = re.compile(rb"[0-9]{1,19}")
@@ -29,10 +30,12 @@ logger = logging.getLogger(__name__)
 
 
 class Guard:
-    """Wrap `app`. Bodies over `max_body` bytes get 413, over `body_time` seconds 408."""
+    """Wrap `app`. Bodies over `max_body` bytes get 413, over `body_time` seconds 408; heads of more
+    than `MAX_HEADERS` headers 431.
+    """
 
     def __init__(
-        self, app: ASGIApp, *, max_body: int = MAX_BODY, body_time: float = BODY_TIME
+        self, app: ASGIApp, *, max_body: float = MAX_BODY, body_time: float = BODY_TIME
     ) -> None:
         self._app = app
         self._max_body = max_body
@@ -54,6 +57,8 @@ class Guard:
         refusal: Refusal | None = None
         # Groups, because an app with a nursery of its own (quart-trio) raises groups.
         try:
+            if len(scope["headers"]) > MAX_HEADERS:
+                raise Refusal(431, f"There are too many headers: {MAX_HEADERS} are allowed")
             check_length(scope, self._max_body)
             await self._app(scope, intake, watched_send)
         except* ClientGone:
@@ -78,7 +83,7 @@ class Intake:
         BodyTooLarge, BodyTooSlow: the app lets them through, and `Guard` answers.
     """
 
-    def __init__(self, receive: Receive, max_body: int, body_time: float) -> None:
+    def __init__(self, receive: Receive, max_body: float, body_time: float) -> None:
         self.whole = False
         self._receive = receive
         self._max_body = max_body
@@ -101,10 +106,11 @@ class Intake:
         return message
 
 
-async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
+async def read_body(receive: Receive, limit: float = inf) -> bytes:
     """The whole body of a request.
 
-    `limit`, in bytes, is for a route that takes less than the guard around it lets through.
+    `limit`, in bytes, is for a route that takes less than the guard around it lets through, and for
+    one that has no guard around it.
 
     Raises:
         BodyTooLarge: there is more than `limit`.
@@ -125,7 +131,7 @@ async def read_body(receive: Receive, limit: int = MAX_BODY) -> bytes:
             return b"".join(chunks)
 
 
-def check_length(scope: Scope, max_body: int) -> None:
+def check_length(scope: Scope, max_body: float) -> None:
     """Refuse a head that leaves open where the body ends, or declares too long a body.
 
     Two readers that differ about the end of a request, say a proxy and we, let a caller smuggle

@@ -25,15 +25,15 @@ from msgspec import structs
 from a2acore.errors import InvalidParams, TaskNotFound, Violation
 from a2acore.journal import FellBehind, Follower
 from a2acore.lifecycle import Record
+from a2acore.limits import LIMITS, Limits, Tally
 from a2acore.model import TaskPushNotificationConfig
 from a2acore.push.guard import Forbidden, Guard
 from a2acore.push.letters import letters, whole
 from a2acore.push.port import Webhook, Webhooks
 from a2acore.push.post import Fate, Patience, Post
+from a2acore.push.stamp import Stamp
 from a2acore.wire import v03
 
-MOST = 16
-"""Webhooks of one task: each of them makes this server post once for every event."""
 LONGEST = 4096
 """Characters of each thing that a webhook's configuration says."""
 LAST_CHANCE = 5.0
@@ -67,39 +67,60 @@ class Courier:
     _network: httpcore.AsyncNetworkBackend
     _patience: Patience
     _nursery: trio.Nursery
+    limits: Limits = LIMITS
+    stamp: Stamp | None = None
+    """What letters are signed with. A server knows it when it knows its own address."""
     _walks: dict[tuple[str, str], trio.CancelScope] = field(factory=dict)
     """The followers on their way, by task and webhook."""
     _closing: trio.Event = field(factory=trio.Event)
     _arrivals: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
+    _followed: Tally = field(init=False)
 
-    async def check(self, config: TaskPushNotificationConfig, line: str) -> None:
-        """See that a webhook can be posted to, and that its task, if it has one yet, has room.
+    def __attrs_post_init__(self) -> None:
+        limits = self.limits
+        most = limits.webhooks_per_caller
+        self._followed = Tally("webhooks at tasks that run", limits.webhooks, most)
+
+    async def check(self, config: TaskPushNotificationConfig, line: str, owner: str) -> None:
+        """See that a webhook can be posted to, and that there is room for it: at its task, if it
+        has one yet, and among the webhooks of the task's owner.
 
         Raises:
-            InvalidParams: it cannot, or has none.
+            InvalidParams: it cannot, or its task has as many as it may have.
+            TooBusy: the owner has, or this server.
         """
         wrong = list(self._wrongs(config))
         others = {other.id for other in await self.list(config.task_id)} - {_id(config, line)}
-        if len(others) >= MOST:
-            wrong.append(Violation("id", f"is one too many: a task has at most {MOST} webhooks"))
+        most = self.limits.webhooks_per_task
+        if most and len(others) >= most:
+            wrong.append(Violation("id", f"is one too many: a task has at most {most} webhooks"))
         if wrong:
             said = "; ".join(f"{violation.field} {violation.description}" for violation in wrong)
             raise InvalidParams(f"Invalid parameters: {said}", violations=wrong)
+        if (config.task_id, _id(config, line)) not in self._walks:
+            self._followed.check(owner)
 
     async def keep(
-        self, config: TaskPushNotificationConfig, line: str, heard: Heard | None
+        self,
+        config: TaskPushNotificationConfig,
+        line: str,
+        heard: Heard | None,
+        *,
+        plain: bool = False,
     ) -> TaskPushNotificationConfig:
         """Keep a webhook that was checked, and let it hear of its task, if that still runs.
 
-        It takes the place of the one of the same id. Without an id it gets one.
+        It takes the place of the one of the same id. Without an id it gets one. A `plain` one is
+        told without our extension.
         """
         config = structs.replace(config, id=_id(config, line) or uuid4().hex)
-        webhook = Webhook(config, line)
+        webhook = Webhook(config, line, plain)
         await self._kept.keep_webhook(webhook)
         self._stop(config.task_id, config.id)
         if heard is not None:
             scope = trio.CancelScope()
             self._walks[config.task_id, config.id] = scope
+            self._followed.add(heard.record.owner)
             self._nursery.start_soon(self._follow, webhook, heard, scope)
         return config
 
@@ -156,7 +177,7 @@ class Courier:
 
     async def _follow(self, webhook: Webhook, heard: Heard, scope: trio.CancelScope) -> None:
         config = webhook.config
-        post = Post(webhook, self._guard, self._network, self._patience, self._closing)
+        post = Post(webhook, self._guard, self._network, self._patience, self._closing, self.stamp)
         try:
             with scope:
                 async with post:
@@ -164,6 +185,7 @@ class Courier:
         except Exception:  # a bug of ours, which must not become the end of the server
             log.exception("webhook %r of task %s broke", config.id, config.task_id)
         finally:
+            self._followed.drop(heard.record.owner)
             if self._walks.get((config.task_id, config.id)) is scope:
                 del self._walks[config.task_id, config.id]
             self._arrivals.unpark_all()
@@ -177,11 +199,11 @@ def _id(config: TaskPushNotificationConfig, line: str) -> str:
 
 async def _walk(post: Post, heard: Heard) -> None:
     """Tell a webhook everything, to the end of the task."""
-    line = post.webhook.line
+    webhook = post.webhook
 
     def all_of_it() -> Iterator[bytes]:
         heard.follower.skip()
-        yield whole(line, heard.record)
+        yield whole(webhook, heard.record)
 
     behind = False
     while True:
@@ -191,7 +213,7 @@ async def _walk(post: Post, heard: Heard) -> None:
                 return
         except FellBehind:
             behind = True
-        told = all_of_it() if behind else letters(line, news, heard.record)
+        told = all_of_it() if behind else letters(webhook, news, heard.record)
         behind = False
         while letter := next(told, None):
             if await post.deliver(letter) is not Fate.LOST:
@@ -209,6 +231,7 @@ async def open_courier(
     guard: Guard | None = None,
     network: httpcore.AsyncNetworkBackend | None = None,
     patience: Patience = Patience(),
+    limits: Limits = LIMITS,
 ) -> AsyncIterator[Courier]:
     """Post to webhooks inside the block.
 
@@ -218,7 +241,12 @@ async def open_courier(
     failure: Exception | None = None
     async with trio.open_nursery() as nursery:
         courier = Courier(
-            kept, guard or Guard(), network or httpcore.TrioBackend(), patience, nursery
+            kept,
+            guard or Guard(),
+            network or httpcore.TrioBackend(),
+            patience,
+            nursery,
+            limits,
         )
         try:
             yield courier

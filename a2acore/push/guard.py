@@ -10,8 +10,8 @@ Rule 2: a name is looked up once for each connection, all its addresses are chec
 Rule 3: an address is allowed because it is known to be public, not because it is not known to be
     anything else. An IPv4 address inside of an IPv6 address is judged as what it is.
 
-Any port is allowed: webhooks listen on high ports more often than on 443, and what a port list
-would protect, a public host that mistakes a POST for something else, is open to everybody anyway.
+Rule 4: webhooks listen on any port, high ones more often than on 443; but not where something
+    listens that could take a POST for commands of its own: mail, Redis, and their like.
 """
 
 from __future__ import annotations
@@ -32,6 +32,17 @@ likes; these must not be the threads that everybody else waits for."""
 
 PORTS = {"http": 80, "https": 443}
 
+CLOSED_PORTS = frozenset(
+    # Those that browsers refuse (https://fetch.spec.whatwg.org/#port-blocking),
+    {1, 7, 9, 11, 13, 15, 17, 19, 20, 21, 22, 23, 25, 37, 42, 43, 53, 69, 77, 79, 87, 95}
+    | {101, 102, 103, 104, 109, 110, 111, 113, 115, 117, 119, 123, 135, 137, 139, 143, 161, 179}
+    | {389, 427, 465, 512, 513, 514, 515, 526, 530, 531, 532, 540, 548, 554, 556, 563, 587, 601}
+    | {636, 989, 990, 993, 995, 1719, 1720, 1723, 2049, 3659, 4045, 4190, 5060, 5061, 6000, 6566}
+    | {6665, 6666, 6667, 6668, 6669, 6679, 6697, 10080}
+    # and those of Docker, databases and caches, which browsers seldom reach and we may.
+    | {2375, 2376, 3306, 5432, 6379, 6380, 9042, 11211, 27017}
+)
+
 Address = IPv4Address | IPv6Address
 LookUp = Callable[[str, int], Awaitable[Sequence[str]]]
 """The addresses of a host name, best first; raises `OSError` when there are none."""
@@ -47,6 +58,7 @@ _NAT64 = IPv6Network("64:ff9b::/96")
 _CLOSED = (
     ip_network("168.63.129.16/32"),  # the metadata of Azure lives at a public address
     ip_network("192.0.0.0/24"),  # for protocols; the metadata of Oracle. Pythons disagree on it
+    ip_network("3fff::/20"),  # for documents (RFC 9637), which older Pythons do not know
     ip_network("192.88.99.0/24"),  # the relays of 6to4, wherever the nearest one is
 )
 
@@ -150,6 +162,8 @@ def read(url: str) -> Place:
         raise Forbidden("must not hold a user or a password; give credentials as authentication")
     if port == 0:
         raise Forbidden("names port 0, which there is not")
+    if port in CLOSED_PORTS:
+        raise Forbidden(f"names port {port}, where no webhook listens")
     host = parts.hostname or ""
     place = Place(
         parts.scheme,
@@ -158,7 +172,7 @@ def read(url: str) -> Place:
         (parts.path or "/") + (f"?{parts.query}" if parts.query else ""),
     )
     if place.address is None:
-        if len(host) > 253 or not _NAME.fullmatch(host):
+        if "[" in parts.netloc or len(host) > 253 or not _NAME.fullmatch(host):
             raise Forbidden("names no host")
         if _NUMERIC.fullmatch(host.rstrip(".").rpartition(".")[2]):
             raise Forbidden("must spell an IPv4 address as four decimal numbers")

@@ -17,7 +17,9 @@ import msgspec
 from msgspec import structs
 
 from a2acore.lifecycle import Growing, Record
-from a2acore.model import TaskArtifactUpdateEvent
+from a2acore.model import Event, TaskArtifactUpdateEvent
+from a2acore.plain import plain
+from a2acore.push.port import Webhook
 from a2acore.wire import v03, v10
 from a2acore.wire.v03.schema import write_event
 from a2acore.wire.v10.routes import A2A_JSON, JSON
@@ -32,23 +34,28 @@ def media_type(line: str) -> str:
     return JSON if line == v03.VERSION else A2A_JSON
 
 
-def letters(line: str, news: Sequence[Written], record: Record) -> Iterator[bytes]:
+def letters(webhook: Webhook, news: Sequence[Written], record: Record) -> Iterator[bytes]:
     """The letters that tell what has happened since the last one."""
-    if line == v03.VERSION:
-        yield whole(line, record)
+    if webhook.line == v03.VERSION:
+        yield whole(webhook, record)
         return
     events = list(joined(news))
     if len(events) > BACKLOG:
-        yield whole(line, record)
+        yield whole(webhook, record)
         return
     for event in events:
-        yield msgspec.json.encode(v10.wrapped(event))
+        yield _written(webhook, event)
 
 
-def whole(line: str, record: Record) -> bytes:
+def whole(webhook: Webhook, record: Record) -> bytes:
     """The letter that tells the whole task."""
-    task = record.task()
-    return msgspec.json.encode(write_event(task) if line == v03.VERSION else v10.wrapped(task))
+    return _written(webhook, record.task())
+
+
+def _written(webhook: Webhook, event: Event) -> bytes:
+    event = plain(event) if webhook.plain else event
+    old = webhook.line == v03.VERSION
+    return msgspec.json.encode(write_event(event) if old else v10.wrapped(event))
 
 
 def joined(events: Iterable[Written]) -> Iterator[Written]:

@@ -17,6 +17,8 @@ class Webhook:
     config: TaskPushNotificationConfig = field(repr=False)  # it holds secrets, the URL included
     line: str
     """The line of the protocol that registered it, and in which it is told."""
+    plain: bool = False
+    """It is told without our extension, as whoever registered it was."""
 
 
 class Webhooks(Protocol):

@@ -11,7 +11,9 @@ import functools
 import logging
 import random
 import ssl
+import time
 from collections.abc import Iterable, Iterator
+from uuid import uuid4
 
 import httpcore
 import httpx
@@ -21,6 +23,7 @@ from attrs import define, field, frozen
 from a2acore.push.guard import Forbidden, Guard, Place
 from a2acore.push.letters import media_type
 from a2acore.push.port import Webhook
+from a2acore.push.stamp import HEADER, Stamp
 
 CONNECT = 5.0
 """Seconds for one address of a webhook; the next one then still has its chance in the attempt."""
@@ -96,6 +99,8 @@ class Post:
     patience: Patience
     closing: trio.Event
     """Once it is set, every letter has one more attempt and no pauses."""
+    stamp: Stamp | None = None
+    """What letters are signed with, if they are."""
     _place: Place = field(init=False)
     _pool: httpcore.AsyncConnectionPool = field(init=False)
     _well: bool = True
@@ -115,8 +120,9 @@ class Post:
     async def deliver(self, letter: bytes) -> Fate:
         """Try a letter until it is taken or given up."""
         pauses = self.patience.pauses()
+        id = uuid4().hex
         while True:
-            fate, why = await self._attempt(letter)
+            fate, why = await self._attempt(letter, id)
             pause = next(pauses, None)
             if fate is not Fate.LOST or pause is None or self.closing.is_set():
                 break
@@ -125,14 +131,14 @@ class Post:
         self._tell(fate, why)
         return fate
 
-    async def _attempt(self, letter: bytes) -> tuple[Fate, str]:
+    async def _attempt(self, letter: bytes, id: str) -> tuple[Fate, str]:
         status = 0
         try:
             with trio.move_on_after(self.patience.attempt):
                 async with self._pool.stream(
                     "POST",
                     self._url,
-                    headers=headers(self.webhook, self._place),
+                    headers=[*headers(self.webhook, self._place), *self._signed(letter, id)],
                     content=letter,
                     extensions={"timeout": {"connect": CONNECT}},
                 ) as response:
@@ -148,6 +154,12 @@ class Post:
             why = f"no answer within {self.patience.attempt:g} seconds"
         # What happens after the head of an answer is of no interest.
         return (judge(status), f"it answered {status}") if status else (Fate.LOST, why)
+
+    def _signed(self, letter: bytes, id: str) -> Iterator[tuple[str, str]]:
+        if self.stamp is not None:
+            task_id, now = self.webhook.config.task_id, int(time.time())
+            token = self.stamp.token(letter, id=id, task_id=task_id, place=self._place, now=now)
+            yield HEADER, token
 
     @property
     def _url(self) -> httpcore.URL:

@@ -43,19 +43,20 @@ def decode(text: bytes, decoder: msgspec.json.Decoder[T]) -> T:
         raise ParseError(f"Invalid JSON payload: {exc}") from exc
     except RecursionError as exc:
         raise ParseError("Invalid JSON payload: it nests too deep") from exc
-    if _nests_too_deep(text):
+    if nests_deeper(text):
         raise ParseError("Invalid JSON payload: it nests too deep")
     return value
 
 
-def _nests_too_deep(text: bytes) -> bool:
+def nests_deeper(text: bytes, depth: int = DEPTH) -> bool:
+    """Whether JSON nests deeper than that."""
     # Few brackets cannot nest deep, and counting them costs next to nothing.
-    if text.count(b"[") + text.count(b"{") <= DEPTH:
+    if text.count(b"[") + text.count(b"{") <= depth:
         return False
     # Strings may hold brackets. Two quotes that meet change nothing in what is quoted.
     quoted = _ESCAPE.sub(b"", text).translate(None, _NO_STRUCTURE).replace(b'""', b"")
     brackets = _STRING.sub(b"", quoted)
-    for _ in range(DEPTH):
+    for _ in range(depth):
         brackets = brackets.replace(b"[]", b"").replace(b"{}", b"")
         if not brackets:
             return False

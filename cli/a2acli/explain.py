@@ -8,6 +8,7 @@ import click
 
 from a2acli.codes import ASKED_WRONGLY, FAILED, INTERRUPTED
 from a2acli.plain import one_line
+from a2acore.audit import BadAudit
 from a2acore.backend import BackendError, BadSettings
 from a2acore.client import ClientError, Unauthorized
 from a2acore.errors import A2AError, InternalError, InvalidAgentResponse, TaskNotFound
@@ -45,7 +46,7 @@ def _explain(error: BaseException) -> tuple[str, int]:
                 "; ".join([error.message, *wrong]) + (" (the agent's own failure)" * theirs),
                 FAILED if theirs else ASKED_WRONGLY,
             )
-        case BadSettings():
+        case BadSettings() | BadAudit():
             return str(error), ASKED_WRONGLY
         case ClientError() | BackendError():
             return str(error), FAILED

@@ -71,7 +71,7 @@ async def converse(
     Returns the exit code.
     """
     while True:
-        await _follow(client, SendMessageRequest(say.message()), following, watching)
+        await _follow(client, say.request(), following, watching)
         pause = following.pause
         if pause is not None:
             watching.ask(pause)

@@ -21,9 +21,14 @@ COMMANDS = {
     "call": "Give an agent a task, or an answer, and watch it work.",
     "get": "Show where a task stands.",
     "cancel": "Stop a task.",
-    "card": "Print an agent's card.",
+    "card": "Print an agent's card, and see who signed it.",
+    "credentials": "Make and show what lets callers in.",
+    "keys": "Make and show the keys that cards are signed with.",
+    "config": "Show and check the settings of `serve`.",
     "conformance": "Check that a server keeps to the specification.",
+    "audit": "Check and show an audit log.",
     "backends": "List what can be served, and what each needs.",
+    "doctor": "See whether `serve` would work, and what to do where it would not.",
     "demo": "See it all work, with nothing installed.",
 }
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import logging
-import shlex
+import os
+import resource
 import signal
-import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable, Iterator
 from functools import partial
 from pathlib import Path
 from typing import get_args
@@ -15,16 +14,30 @@ import click
 import trio
 from attrs import field, frozen
 
+from a2acli import logs, options, settings
 from a2acli.codes import DONE, FAILED
+from a2acli.credentials import read as see_credentials
+from a2acli.options import Wanted
 from a2acli.secret import read_token
-from a2acore.backend import BackendKind, Settings, find_backends
+from a2acli.sign import sign_options
+from a2acore.backend import BackendKind, Settings
 from a2acore.client import CARD_PATH
+from a2acore.compat import Switch
+from a2acore.http import Served
 from a2acore.negotiation import Form
+from a2acore.policy import BadPolicy, Policy, read_policy
+from a2acore.redaction import Redactor, secrets_of
 from a2acore.server import GRACE, Exposed, Options, check, serve
+from a2acore.signing import Key
+from a2acore.tls import Tls
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-EVERYWHERE = ("0.0.0.0", "::")
 LEVELS = ("debug", "info", "warning", "error")
+SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
+"""Of a key, as JWK calls them (RFC 7518 section 6)."""
+
+CHECKED = "a2acli.checked"
+"""A mark in the context of a command that is only looked at, and not to be done."""
 
 
 @frozen
@@ -42,38 +55,14 @@ class Plan:
 
 @click.command(
     "serve",
-    context_settings={"auto_envvar_prefix": "A2ACODE", "show_default": True},
+    context_settings=options.SETTINGS,
     epilog="Each option can also be set in the environment: --port as A2ACODE_PORT, and so on.",
 )
-@click.option(
-    "--backend",
-    metavar="NAME",
-    default="acp",
-    help="What drives the agent; see `a2acode backends`.",
-)
-@click.option(
-    "--agent",
-    metavar="PRESET",
-    default="",
-    show_default="claude for acp",
-    help="Which agent the backend starts.",
-)
-@click.option("--agent-command", metavar="CMD", help="How to start any other agent.")
-@click.option(
-    "--cwd",
-    type=click.Path(exists=True, file_okay=False, resolve_path=True, path_type=Path),
-    default=".",
-    help="Where the agent works.",
-)
-@click.option("--host", metavar="ADDRESS", default="127.0.0.1", help="The address to listen on.")
-@click.option("--port", type=click.IntRange(0, 65535), default=9100, help="0 takes a free one.")
-@click.option(
-    "--public-url",
-    metavar="URL",
-    default="",
-    show_default="where it listens",
-    help="Where callers reach the server.",
-)
+@settings.config
+@options.agent_options
+@options.host
+@options.port
+@options.public_url
 @click.option(
     "--card-default",
     type=click.Choice(get_args(Form)),
@@ -82,18 +71,27 @@ class Plan:
 )
 @click.option("--lenient-version", is_flag=True, help="Serve line 1.0 without its version header.")
 @click.option(
-    "--script",
-    type=click.Path(exists=True, dir_okay=False, resolve_path=True, path_type=Path),
-    help="What the echo backend plays.",
-)
-@click.option(
     "--dedupe-message-id", is_flag=True, help="Do nothing for a message whose id was sent before."
 )
 @click.option("--buffered", is_flag=True, help="Send each answer whole, not as it comes.")
 @click.option(
-    "--auth-token-file",
-    type=click.Path(path_type=Path),
-    help="A file with the token that callers must show.",
+    "--extension",
+    type=click.Choice(get_args(Served)),
+    default="always",
+    help="Tell tools, diffs and the rest as data: to all, or to who asks for it.",
+)
+@click.option(
+    "--compat",
+    type=click.Choice(get_args(Switch)),
+    multiple=True,
+    help="Tell tasks in the form of other servers too.",
+)
+@options.auth_token_file
+@options.credentials
+@click.option("--tls-cert", type=options.FILE, help="A file with the certificate for TLS.")
+@click.option("--tls-key", type=options.FILE, help="A file with the key of that certificate.")
+@click.option(
+    "--tls-client-ca", type=options.FILE, help="A file with who vouches for callers' certificates."
 )
 @click.option(
     "--webhook-allow-private",
@@ -112,8 +110,17 @@ class Plan:
     multiple=True,
     help="An origin whose web pages may use this server.",
 )
-@click.option("--insecure", is_flag=True, help="Let other machines in without a token.")
+@options.insecure
+@sign_options
+@click.option(
+    "--policy", type=options.FILE, help="A file that says what is allowed without a question."
+)
+@click.option("--audit", type=options.FILE, help="A file to write to who let the agent do what.")
+@settings.limit
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is logged.")
+@click.option(
+    "--log-payloads", is_flag=True, help="Log what is asked and answered too, without secrets."
+)
 @click.option(
     "--grace",
     type=click.FloatRange(min=0),
@@ -122,58 +129,77 @@ class Plan:
     help="How long running tasks may go on when the server is told to stop.",
 )
 def command(
-    backend: str,
-    agent: str,
-    agent_command: str | None,
-    cwd: Path,
+    wanted: Wanted,
     host: str,
     port: int,
     public_url: str,
     card_default: Form,
     lenient_version: bool,
-    script: Path | None,
     dedupe_message_id: bool,
     buffered: bool,
+    extension: Served,
+    compat: tuple[Switch, ...],
     auth_token_file: Path | None,
+    credentials: Path | None,
+    tls_cert: Path | None,
+    tls_key: Path | None,
+    tls_client_ca: Path | None,
     webhook_allow_private: bool,
     allow_host: tuple[str, ...],
     allow_origin: tuple[str, ...],
     insecure: bool,
+    sign_keys: tuple[Key, ...],
+    sign_jku: str,
+    policy: Path | None,
+    audit: Path | None,
     log_level: str,
+    log_payloads: bool,
     grace: float,
+    **_: object,  # those that `settings` reads
 ) -> int:
     """Serve a coding agent over A2A until Ctrl-C; a second one stops it at once."""
-    kinds = find_backends()
-    if backend not in kinds:
-        raise click.UsageError(f"there is no backend {backend!r}; there are {', '.join(kinds)}")
-    options = Options(
-        workspace=cwd,
+    context = click.get_current_context()
+    kind, chosen = wanted.kind(), wanted.settings()
+    token = read_token(auth_token_file) if auth_token_file else ""
+    redactor = Redactor((*secrets_of(os.environ), *_secrets(token, sign_keys, chosen)))
+    presented = Options(
+        workspace=wanted.cwd,
         public_url=public_url,
-        token=read_token(auth_token_file) if auth_token_file else "",
+        token=token,
+        credentials=_credentials(credentials),
+        tls=_tls(tls_cert, tls_key, tls_client_ca, credentials),
         card_default=card_default,
         lenient_version=lenient_version,
         dedupe_message_id=dedupe_message_id,
         buffered=buffered,
+        extension=extension,
+        compat=compat,
         webhook_allow_private=webhook_allow_private,
         allow_hosts=allow_host,
         allow_origins=allow_origin,
+        sign_keys=sign_keys,
+        sign_jku=sign_jku,
+        policy=_policy(policy),
+        audit=audit,
+        limits=settings.limits_of(context),
+        log_payloads=log_payloads,
+        redactor=redactor,
     )
     try:
-        check(host, options, insecure=insecure)
+        check(host, presented, insecure=insecure)
     except Exposed as exc:
         raise click.UsageError(
-            f"everybody who reaches {host} could run the agent: give --auth-token-file FILE, "
-            "or --insecure if that is what you want"
+            f"everybody who reaches {host} could run the agent: give --auth-token-file FILE "
+            "or --credentials FILE, or --insecure if that is what you want"
         ) from exc
     except ValueError as exc:
         raise click.UsageError(str(exc)) from exc
-    settings = Settings(cwd, agent, _split(agent_command), script)
-    logging.basicConfig(
-        stream=sys.stderr,
-        level=log_level.upper(),
-        format="%(asctime)s %(levelname)s %(name)s: %(message)s",
-    )
-    plan = Plan(kinds[backend], settings, options, host, port, insecure, grace)
+    if context.meta.get(CHECKED):
+        return DONE
+    logs.begin(log_level, redactor, payloads=log_payloads)
+    # No dump, of ours or of an agent's, is to hold what is a secret.
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    plan = Plan(kind, chosen, presented, host, port, insecure, grace)
     return DONE if trio.run(run, plan) else FAILED
 
 
@@ -202,7 +228,7 @@ async def run(plan: Plan) -> bool:
                 )
                 ready.set()
                 _say(f"{backend.info.name} is at {bound.url} (card: {bound.url}{CARD_PATH})")
-                if plan.host in EVERYWHERE and not plan.options.public_url:
+                if plan.host in options.EVERYWHERE and not plan.options.public_url:
                     _say(
                         f"the card sends callers to {bound.url}, of no use to other machines; "
                         "say where they reach this one: --public-url URL"
@@ -210,6 +236,50 @@ async def run(plan: Plan) -> bool:
             peaceful = True
             nursery.cancel_scope.cancel()
     return peaceful
+
+
+def _credentials(file: Path | None) -> Path | None:
+    """The file, once it can be meant; it is read again whenever it changes."""
+    if file is not None:
+        see_credentials(file)
+    return file
+
+
+def _tls(
+    cert: Path | None, key: Path | None, client_ca: Path | None, credentials: Path | None
+) -> Tls | None:
+    if cert is None and key is None and client_ca is None:
+        return None
+    if cert is None or key is None:
+        raise click.UsageError("to speak TLS, give both --tls-cert FILE and --tls-key FILE")
+    if client_ca is not None and credentials is None:
+        raise click.UsageError(
+            "--tls-client-ca lets in nobody by itself: say whose certificates count, in the file "
+            "of --credentials"
+        )
+    return Tls(cert, key, client_ca)
+
+
+def _secrets(token: str, keys: Iterable[Key], chosen: Settings) -> Iterator[str]:
+    """What this server knows, and must never log."""
+    if token:
+        yield token
+    for key in keys:
+        yield from (value for name, value in key.secret.items() if name in SECRET_MEMBERS)
+    for server in chosen.mcp_servers:
+        yield from secrets_of(server.env)
+        yield from server.headers.values()
+
+
+def _policy(file: Path | None) -> Policy:
+    if file is None:
+        return Policy()
+    try:
+        return read_policy(file)
+    except BadPolicy as exc:
+        for mistake in exc.mistakes:
+            _say(mistake)
+        raise click.UsageError("--policy: nothing is served before that is mended") from exc
 
 
 async def _obey(
@@ -222,13 +292,6 @@ async def _obey(
             return
         stopping.set()
         _say("stopping once the running tasks have ended; the same again stops at once")
-
-
-def _split(agent_command: str | None) -> tuple[str, ...]:
-    try:
-        return tuple(shlex.split(agent_command or ""))
-    except ValueError as exc:
-        raise click.UsageError(f"--agent-command cannot be read ({exc}); check its quotes") from exc
 
 
 def _say(text: str) -> None:

@@ -120,7 +120,7 @@ class View:
             self.line(f"    {one_line(command)}")
 
     def answered(self, answer: Say) -> None:
-        self.line(f"> {one_line(answer.text or answer.option)}", "bold")
+        self.line(f"> {one_line(answer.words)}", "bold")
 
     def end(self) -> None:
         """Close the answer, and say how the task stands."""

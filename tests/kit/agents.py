@@ -1,18 +1,28 @@
 """The real coding agents that speak ACP, installed from npm and pointed at the fake model.
 
-What differs between them is data here. The same prompts suit them all: paths in `READ` and
-`EDIT` are absolute (`edit_prompt`), commands in `RUN` start in the session's folder. Use
+What differs between them is data here. The same prompts suit them all: paths in `READ`, `EDIT`
+and `WRITE` are absolute (`edit_prompt`), commands in `RUN` start in the session's folder. Use
 `touch`, not `echo` or `ls`: what only reads is allowed by most of them without asking.
 """
 
 import json
 import os
+import subprocess
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from a2abackends.presets import PRESETS
 from tests.kit.cache import npm_package
+from tests.kit.fakemodel import FakeModel
+
+MINUTE = 10.0
+"""Seconds that a minute takes by gemini's clock, which is made to run so fast: it must not go back
+to a session in the minute in which it was made, and that is tried more than once. It takes some two
+to start, so that most often it has to be waited for all the same."""
+
+FAST_CLOCK = Path(__file__).with_name("fast_clock.cjs")
 
 
 @dataclass(frozen=True)
@@ -32,8 +42,28 @@ class Agent:
     denied_stop: str = "end_turn"
     """ACP's stop reason of a turn in which the user rejected a tool call."""
 
-    hears_denials: bool = True
-    """Does the model learn of a rejection and end the turn itself?"""
+    plans: bool = True
+    """It tells of its todo list."""
+
+    takes_sound: bool = False
+
+    mcp_tool: str = "{server}_{tool}"
+    """How its model calls a tool of an MCP server."""
+
+    asks_for_mcp: bool = True
+    """It asks before it uses a tool of an MCP server."""
+
+    model: str = ""
+    """One that it does not take by itself."""
+
+    free_mode: str = ""
+    """A mode in which it changes files without asking, if it has one."""
+
+    effort: str = ""
+    """One that it does not take by itself, if it has any."""
+
+    bills: bool = False
+    """It tells what a session has cost."""
 
     def command(self) -> list[str]:
         """The command line; installs the agent where that has not been done yet.
@@ -55,6 +85,31 @@ class Agent:
         base = {"HOME": str(home), "PATH": os.environ["PATH"], "LANG": "C.UTF-8"}
         return base | QUIET | self.settings(model_url, home)
 
+    def prepare(self, model: FakeModel, folder: Path) -> "RealAgent":
+        """All that it takes to start it on a fake model, within a folder.
+
+        Raises:
+            Missing: as above.
+        """
+        command = self.command()
+        model.escalate = self.asks_to_escalate
+        workspace = folder / "workspace"
+        subprocess.run(["git", "init", "--quiet", workspace], check=True)
+        return RealAgent(self, command, self.environment(model.url, folder / "home"), workspace)
+
+
+@dataclass(frozen=True)
+class RealAgent:
+    """A real agent, ready to be started on the fake model."""
+
+    agent: Agent
+    command: list[str]
+    env: dict[str, str]
+    """All of its environment, not an addition to ours."""
+
+    workspace: Path
+    """An empty git repository."""
+
 
 QUIET = {
     "CLAUDE_CODE_DISABLE_NONESSENTIAL_TRAFFIC": "1",
@@ -67,9 +122,9 @@ QUIET = {
 }
 
 
-def edit_prompt(workspace: Path) -> str:
-    """Change `note.txt` from OLD to NEW. Reading comes first: Claude Code insists on it."""
-    return f"READ:{workspace}/note.txt\nEDIT:{workspace}/note.txt"
+def edit_prompt(file: Path) -> str:
+    """Change a file from OLD to NEW. Reading comes first: Claude Code insists on it."""
+    return f"READ:{file}\nEDIT:{file}"
 
 
 def claude(model_url: str, home: Path) -> dict[str, str]:
@@ -77,6 +132,10 @@ def claude(model_url: str, home: Path) -> dict[str, str]:
         "ANTHROPIC_API_KEY": "dummy",
         "ANTHROPIC_BASE_URL": model_url,
         "CLAUDE_CODE_MAX_RETRIES": "2",  # of 10, silent for over a minute
+        # Which model is given a todo list, and of which kind, changes from version to version.
+        "CLAUDE_CODE_ENABLE_TODO_TOOLS": "1",
+        "CLAUDE_CODE_ENABLE_TASKS": "0",
+        "ENABLE_TOOL_SEARCH": "false",  # offers it only to a model that has searched for it
     }
 
 
@@ -93,6 +152,8 @@ def codex(model_url: str, home: Path) -> dict[str, str]:
         enabled = false
         [features]
         plugins = false
+        [tools.update_plan]
+        enabled = true
         [model_providers.fake]
         name = "fake"
         base_url = "{model_url}/v1"
@@ -116,16 +177,25 @@ def gemini(model_url: str, home: Path) -> dict[str, str]:
         "privacy": {"usageStatisticsEnabled": False},
     }
     write(home / ".gemini/settings.json", json.dumps(settings))
+    this_minute = int(time.time() // 60) * 60_000
     return {
+        "FAST_CLOCK_FROM": str(this_minute),
+        "FAST_CLOCK_BY": str(60 / MINUTE),
         "GEMINI_API_KEY": "dummy",
         "GEMINI_CLI_NO_RELAUNCH": "1",
         "GEMINI_MODEL": "gemini-2.5-flash",  # "auto" asks a model which model to ask, every turn
         "GOOGLE_GEMINI_BASE_URL": model_url,
+        "NODE_OPTIONS": f"--require={FAST_CLOCK}",
     }
 
 
 def opencode(model_url: str, home: Path) -> dict[str, str]:
-    limit = {"context": 200_000, "output": 8192}
+    model = {
+        "limit": {"context": 200_000, "output": 8192},
+        "cost": {"input": 1, "output": 2},
+        "attachment": True,
+        "modalities": {"input": ["text", "image"], "output": ["text"]},
+    }
     settings = {
         "autoupdate": False,
         "share": "disabled",
@@ -136,7 +206,7 @@ def opencode(model_url: str, home: Path) -> dict[str, str]:
             "fake": {
                 "npm": "@ai-sdk/openai-compatible",  # built in, nothing is fetched
                 "options": {"baseURL": f"{model_url}/v1", "apiKey": "dummy"},
-                "models": {"fake-model": {"limit": limit, "cost": {"input": 1, "output": 2}}},
+                "models": {"fake-model": {**model, "reasoning": True}, "other-model": model},
             }
         },
         "permission": {"bash": "ask", "edit": "ask", "webfetch": "ask"},
@@ -159,16 +229,45 @@ def write(path: Path, text: str) -> None:
 AGENTS: Mapping[str, Agent] = {
     agent.name: agent
     for agent in (
-        Agent("claude", ("claude-agent-acp",), claude),
+        Agent(
+            "claude",
+            ("claude-agent-acp",),
+            claude,
+            mcp_tool="mcp__{server}__{tool}",
+            model="sonnet",
+            free_mode="acceptEdits",
+            effort="high",
+            bills=True,
+        ),
         Agent(
             "codex",
             ("codex-acp",),
             codex,
             asks_to_escalate=True,
             denied_stop="cancelled",
-            hears_denials=False,
+            mcp_tool="mcp__{server}::{tool}",
+            model="gpt-6-sol",
+            free_mode="agent-full-access",
+            effort="high",
         ),
-        Agent("gemini", ("gemini", "--acp"), gemini),
-        Agent("opencode", ("opencode", "acp"), opencode, hears_denials=False),
+        Agent(
+            "gemini",
+            ("gemini", "--acp"),
+            gemini,
+            plans=False,  # it does have a list, of which it tells how long it is
+            takes_sound=True,
+            mcp_tool="mcp_{server}_{tool}",
+            model="gemini-2.5-pro",
+            free_mode="autoEdit",
+        ),
+        Agent(
+            "opencode",
+            ("opencode", "acp"),
+            opencode,
+            asks_for_mcp=False,
+            model="fake/other-model",
+            effort="high",
+            bills=True,
+        ),
     )
 }

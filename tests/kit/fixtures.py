@@ -6,31 +6,17 @@ Who is missing on this machine is skipped by name; with `A2ACODE_TESTS_NO_SKIP=1
 """
 
 import os
-import subprocess
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import NoReturn
 
 import pytest
 
-from tests.kit.agents import AGENTS, Agent
+from tests.kit.agents import AGENTS
+from tests.kit.agents import RealAgent as RealAgent
 from tests.kit.cache import Missing
 from tests.kit.fakemodel import FakeModel
 from tests.kit.sdks import SDKS, Sdk
-
-
-@dataclass(frozen=True)
-class RealAgent:
-    """A real agent, ready to be started on the fake model."""
-
-    agent: Agent
-    command: list[str]
-    env: dict[str, str]
-    """All of its environment, not an addition to ours."""
-
-    workspace: Path
-    """A git repository holding `note.txt`, "OLD" and a newline."""
 
 
 @pytest.fixture
@@ -49,17 +35,10 @@ def real_agent(request: pytest.FixtureRequest, fake_model: FakeModel, tmp_path: 
 
     `@pytest.mark.parametrize("real_agent", ["codex"], indirect=True)` chooses among them.
     """
-    agent = AGENTS[request.param]
     try:
-        command = agent.command()
+        return AGENTS[request.param].prepare(fake_model, tmp_path)
     except Missing as missing:
-        unavailable(agent.name, missing)
-    fake_model.escalate = agent.asks_to_escalate
-    workspace = tmp_path / "workspace"
-    subprocess.run(["git", "init", "--quiet", workspace], check=True)
-    (workspace / "note.txt").write_text("OLD\n")
-    environment = agent.environment(fake_model.url, tmp_path / "home")
-    return RealAgent(agent, command, environment, workspace)
+        unavailable(request.param, missing)
 
 
 @pytest.fixture(params=SDKS)

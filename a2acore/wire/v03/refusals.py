@@ -39,6 +39,7 @@ KINDS: Mapping[int, type[A2AError]] = {
         errors.MethodNotFound,
         errors.InvalidParams,
         errors.InternalError,
+        errors.Forbidden,
         errors.TaskNotFound,
         errors.TaskNotCancelable,
         errors.PushNotificationNotSupported,
@@ -87,6 +88,7 @@ _BY_NAME = {kind.name: kind for kind in KINDS.values()} | {
 }
 _BY_STATUS: Mapping[int, type[A2AError]] = {
     400: errors.InvalidParams,
+    403: errors.Forbidden,
     404: errors.TaskNotFound,
     405: errors.MethodNotFound,
     409: errors.TaskNotCancelable,

@@ -89,6 +89,7 @@ _ERRORS: Sequence[type[A2AError]] = (
     errors.MethodNotFound,
     errors.InvalidParams,
     errors.InternalError,
+    errors.Forbidden,
     errors.TaskNotFound,
     errors.TaskNotCancelable,
     errors.PushNotificationNotSupported,
@@ -103,6 +104,7 @@ _BY_CODE = {kind.code: kind for kind in _ERRORS}
 _BY_REASON = {kind.reason: kind for kind in _ERRORS}
 _BY_STATUS: Mapping[int, type[A2AError]] = {
     400: errors.InvalidParams,
+    403: errors.Forbidden,
     404: errors.MethodNotFound,
     405: errors.MethodNotFound,
     # Release 1.0.0 had statuses of its own for these.

@@ -69,13 +69,14 @@ class FakeModel:
         return f"http://127.0.0.1:{self._server.server_port}"
 
     def asked(self, words: str) -> Request:
-        """The latest request whose prompt contains these words.
+        """The latest request whose prompt contains these words, if it is not one for data: codex
+        asks so for a title.
 
         Raises:
             LookupError: nobody asked so; the message says what was asked.
         """
         for request in reversed(self.requests):
-            if words in request.prompt:
+            if words in request.prompt and request.conversation.schema is None:
                 return request
         raise LookupError(f"{words!r} was not asked, only {[r.prompt for r in self.requests]}")
 

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 OLD, NEW = "OLD", "NEW"
 CONTENT = "hello fake"
+TODOS = (("one", "in_progress", "high"), ("two", "pending", "low"))
 
 
 @dataclass(frozen=True)
@@ -107,23 +108,26 @@ def path_parameter(tool: Tool) -> str:
 
 
 def plan(_: Tool, __: str, ___: bool) -> dict[str, Any]:
-    todos = (("one", "in_progress", "high"), ("two", "pending", "low"))
     return {
         "todos": [
-            {"content": text, "status": status, "priority": priority}
-            for text, status, priority in todos
+            {"content": text, "status": status, "priority": priority, "activeForm": text}
+            for text, status, priority in TODOS
         ]
     }
+
+
+def plan_steps(_: Tool, __: str, ___: bool) -> dict[str, Any]:
+    return {"plan": [{"step": text, "status": status} for text, status, _ in TODOS]}
 
 
 SHELLS = ("exec_command", "Bash", "bash", "run_shell_command")
 
 # Per step, the tools that play it, the preferred first. In order of mention: codex, Claude Code,
-# opencode, gemini. codex changes files by `apply_patch` alone; only opencode offers a todo list.
+# opencode, gemini. codex changes files by `apply_patch` alone.
 CHOICES: Mapping[str, tuple[tuple[tuple[str, ...], Arguments], ...]] = {
     "RUN": ((SHELLS, shell),),
     "READ": ((("Read", "read", "read_file"), read), (SHELLS, cat)),
     "EDIT": ((("apply_patch",), patch_edit), (("Edit", "edit", "replace"), edit)),
     "WRITE": ((("apply_patch",), patch_write), (("Write", "write", "write_file"), write)),
-    "PLAN": ((("todowrite",), plan),),
+    "PLAN": ((("update_plan",), plan_steps), (("TodoWrite", "todowrite"), plan)),
 }

@@ -1,0 +1,201 @@
+"""The options that `serve` and `doctor` share: which agent, and where it is served."""
+
+from __future__ import annotations
+
+import functools
+import os
+import shlex
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+from attrs import fields, frozen
+
+from a2acli.mcp_config import read_mcp_config
+from a2acore.backend import SANDBOXES, BackendKind, Choices, Settings, find_backends
+
+# These bear no `exists`: the doctor has something to say where a file is not there.
+FOLDER = click.Path(file_okay=False, resolve_path=True, path_type=Path)
+FILE = click.Path(dir_okay=False, resolve_path=True, path_type=Path)
+TOKEN_FILE = click.Path(path_type=Path)
+PLACE = click.Path(resolve_path=True, path_type=Path)
+
+SETTINGS = {"auto_envvar_prefix": "A2ACODE", "show_default": True}
+"""Of a command whose options can also be set in the environment."""
+EVERYWHERE = ("0.0.0.0", "::")
+"""Addresses to listen on that are none to be reached at."""
+OWN = "the agent's own"
+
+host = click.option(
+    "--host", metavar="ADDRESS", default="127.0.0.1", help="The address to listen on."
+)
+port = click.option(
+    "--port", type=click.IntRange(0, 65535), default=9100, help="0 takes a free one."
+)
+public_url = click.option(
+    "--public-url",
+    metavar="URL",
+    default="",
+    show_default="where it listens",
+    help="Where callers reach the server.",
+)
+auth_token_file = click.option(
+    "--auth-token-file", type=TOKEN_FILE, help="A file with the token that callers must show."
+)
+credentials = click.option(
+    "--credentials", type=FILE, help="A file that says who is let in, and what they may do."
+)
+insecure = click.option("--insecure", is_flag=True, help="Let other machines in without a token.")
+
+
+@frozen
+class Wanted:
+    """Which agent is to be served, and how it is to work, as the options say it."""
+
+    backend: str
+    agent: str
+    agent_command: str | None
+    cwd: Path
+    script: Path | None
+    model: str
+    mode: str
+    effort: str
+    sandbox: str | None
+    mcp_config: Path | None
+    offer: tuple[str, ...]
+    agent_env: tuple[str, ...]
+    sandbox_write: tuple[Path, ...]
+    sandbox_hide: tuple[Path, ...]
+    files: tuple[Path, ...]
+    """What other options name: the server's own, and not for the agent to see."""
+
+    def kind(self) -> BackendKind:
+        """Raises: click.UsageError: there is no such backend."""
+        kinds = find_backends()
+        if self.backend not in kinds:
+            raise click.UsageError(
+                f"there is no backend {self.backend!r}; there are {', '.join(kinds)}"
+            )
+        return kinds[self.backend]
+
+    def settings(self) -> Settings:
+        """How the backend is to be opened.
+
+        Raises:
+            click.UsageError: an option is not as it should be, or what it names.
+        """
+        if not self.cwd.is_dir():
+            raise click.UsageError(f"--cwd: {self.cwd} does not exist, or is no directory")
+        for place in self.sandbox_write:
+            if not place.exists():
+                raise click.UsageError(f"--sandbox-write: {place} does not exist; make it first")
+        servers = read_mcp_config(self.mcp_config, os.environ) if self.mcp_config else ()
+        return Settings(
+            self.cwd,
+            self.agent,
+            _split(self.agent_command),
+            self.script,
+            choices=Choices(self.model, self.mode, self.effort, self.sandbox or ""),
+            mcp_servers=servers,
+            offers=frozenset(each for each in ("files", "terminals") if each in self.offer),
+            variables=self.agent_env,
+            writable=self.sandbox_write,
+            hidden=(*self.sandbox_hide, *self.files),
+        )
+
+
+def agent_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which agent, and what they say as `wanted`."""
+
+    @click.option(
+        "--backend",
+        metavar="NAME",
+        default="acp",
+        help="What drives the agent; see `a2acode backends`.",
+    )
+    @click.option(
+        "--agent",
+        metavar="PRESET",
+        default="",
+        show_default="claude for acp",
+        help="Which agent the backend starts.",
+    )
+    @click.option("--agent-command", metavar="CMD", help="How to start any other agent.")
+    @click.option("--cwd", type=FOLDER, default=".", help="Where the agent works.")
+    @click.option("--script", type=FILE, help="What the echo backend plays.")
+    @click.option(
+        "--model",
+        metavar="NAME",
+        default="",
+        show_default=OWN,
+        help="The model that the agent uses.",
+    )
+    @click.option(
+        "--mode",
+        metavar="NAME",
+        default="",
+        show_default=OWN,
+        help="The mode that the agent works in.",
+    )
+    @click.option(
+        "--effort", metavar="LEVEL", default="", show_default=OWN, help="How hard the agent thinks."
+    )
+    @click.option(
+        "--sandbox", type=click.Choice(SANDBOXES), help="What the agent may do to the machine."
+    )
+    @click.option(
+        "--sandbox-write",
+        type=PLACE,
+        multiple=True,
+        help="A place that it may write to in its sandbox, beside the workspace.",
+    )
+    @click.option(
+        "--sandbox-hide",
+        type=PLACE,
+        multiple=True,
+        help="A place that it does not see in its sandbox.",
+    )
+    @click.option(
+        "--agent-env",
+        metavar="NAME",
+        multiple=True,
+        help="A variable that the agent gets too; NAME= for one that it does not get.",
+    )
+    @click.option(
+        "--mcp-config", type=FILE, help="A file with the MCP servers that the agent is to use."
+    )
+    @click.option(
+        "--offer",
+        multiple=True,
+        type=click.Choice(("files", "terminals")),
+        help="What the agent may do through us, asked for each time.",
+    )
+    @functools.wraps(command)
+    def wrapped(**said: Any) -> Any:
+        names = [each.name for each in fields(Wanted) if each.name in said]
+        wanted = Wanted(**{name: said.pop(name) for name in names}, files=_files())
+        return command(wanted=wanted, **said)
+
+    return wrapped
+
+
+def _files() -> tuple[Path, ...]:
+    """Every file that an option of this command names."""
+    context = click.get_current_context()
+    named = (
+        context.params[parameter.name or ""]
+        for parameter in context.command.params
+        if isinstance(parameter.type, click.Path)
+        and parameter.type.file_okay
+        and parameter.type is not PLACE
+    )
+    lists = (each if isinstance(each, tuple) else (each,) for each in named)
+    return tuple(path for each in lists for path in each if path is not None)
+
+
+def _split(agent_command: str | None) -> tuple[str, ...]:
+    try:
+        return tuple(shlex.split(agent_command or ""))
+    except ValueError as exc:
+        raise click.UsageError(f"--agent-command cannot be read ({exc}); check its quotes") from exc
