@@ -410,6 +410,9 @@ class Settings:
     """Where the agent may write in a sandbox, beside the workspace."""
     hidden: tuple[Path, ...] = ()
     """What the agent does not see in a sandbox: files and folders."""
+    rlimits: Mapping[str, int] = field(factory=dict)
+    """What each process of the agent may have: `cpu` in seconds, `memory` and `file-size` in MiB,
+    `open-files`, `processes` of this user."""
 
 
 class BadSettings(ValueError):

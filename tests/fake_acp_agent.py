@@ -258,6 +258,11 @@ class Agent:
     def step_exit(self, code: int) -> None:
         os._exit(code)
 
+    def step_spin(self) -> None:
+        """Compute without an end."""
+        while True:
+            pass
+
     def step_kill(self) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 

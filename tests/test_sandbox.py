@@ -28,6 +28,7 @@ from a2abackends.process import open_child
 from a2abackends.sandbox import LooserSandbox, Sandbox, held_to
 from a2acore.backend import (
     SANDBOXES,
+    AgentFailed,
     AgentRefused,
     Backend,
     BadSettings,
@@ -677,6 +678,47 @@ async def test_the_doctor_tells_the_names_of_what_the_agent_gets_and_no_values(
     assert "KEPT_BACK" in others
     assert "A2ACODE_TOKEN" not in told
     assert "s3cret" not in str(findings)
+
+
+# What each process may have
+
+
+@caged
+@pytest.mark.parametrize("level", ["full", "workspace-write"])
+async def test_each_process_of_an_agent_is_limited(place: Place, make: Make, level: str) -> None:
+    """Those too that the agent starts."""
+    limits = {"open-files": 200, "file-size": 1, "cpu": 500}
+    async with fake(place, level, rlimits=limits) as backend:
+        turn = make(
+            ["shell", "test $(ulimit -n) = 200 -a $(ulimit -t) = 500"],
+            ["shell", "head -c 1000000 /dev/zero > small"],
+            ["shell", "head -c 2000000 /dev/zero > large"],
+        )
+        await backend.run(turn)
+    small, large = (place.workspace / name for name in ("small", "large"))
+    assert turn.response.splitlines()[:2] == ["0", "0"]
+    assert turn.response.splitlines()[2] != "0"
+    assert (small.stat().st_size, large.stat().st_size) == (1_000_000, 1024 * 1024)
+
+
+async def test_a_process_that_takes_too_long_is_ended_and_the_turn_says_so(
+    place: Place, make: Make
+) -> None:
+    async with fake(place, "full", rlimits={"cpu": 1}) as backend:
+        with pytest.raises(AgentFailed, match=r"(?i)signal 24|cpu time"):
+            await backend.run(make(["spin"]))
+
+
+@pytest.mark.parametrize(
+    ("limits", "why"),
+    [({"luck": 1}, "No limit is called 'luck'"), ({"cpu": 0}, "at least 1")],
+)
+async def test_a_limit_that_cannot_be_is_refused_at_the_start(
+    place: Place, limits: dict[str, int], why: str
+) -> None:
+    with pytest.raises(BadSettings, match=why):
+        async with fake(place, "full", rlimits=limits):
+            pass
 
 
 # What is done for it outside of the cage

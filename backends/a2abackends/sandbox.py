@@ -26,6 +26,7 @@ import trio
 from attrs import define, field, frozen
 
 from a2abackends.launch import Launch
+from a2abackends.rlimits import check, limited
 from a2acore.backend import SANDBOXES, BadSettings, Settings
 
 PROOF = 20.0
@@ -76,10 +77,12 @@ def held_to(server: str, request: str = "") -> str:
 
 @frozen
 class Cage:
-    """A cage around an agent and all that is done for it; one of the level `full` is none."""
+    """A cage around an agent and all that is done for it, and what each process in it may have; one
+    of the level `full` has no walls."""
 
     level: str
     _table: Mapping[Path, Access] = field(factory=dict)
+    _rlimits: Mapping[str, int] = field(factory=dict)
 
     def access(self, path: Path) -> Access:
         """What may be done with a file, given by an absolute path without links."""
@@ -98,7 +101,7 @@ class Cage:
             BadSettings: there is no bubblewrap.
         """
         if self.level == "full":
-            return tuple(command)
+            return limited(command, self._rlimits)
         options = ["--unshare-user", "--unshare-pid", "--unshare-ipc", "--unshare-uts"]
         options += ["--unshare-cgroup-try", "--cap-drop", "ALL"]
         if os.geteuid() == 0:
@@ -108,10 +111,7 @@ class Cage:
         options += [*_mount(ROOT, self._table[ROOT]), "--dev", "/dev", "--proc", "/proc"]
         for place in sorted(self._table.keys() - {ROOT}):  # each behind what it lies in
             options += _mount(place, self._table[place])
-        return (find_bubblewrap(), *options, "--", *command)
-
-
-NO_CAGE = Cage("full")
+        return limited((find_bubblewrap(), *options, "--", *command), self._rlimits)
 
 
 @define(eq=False)
@@ -133,14 +133,15 @@ class Sandbox:
         Raises:
             BadSettings: there can be none. Why, and what to do.
         """
+        check(self._settings.rlimits)
         if level == "full":
-            return NO_CAGE
+            return Cage("full", {}, self._settings.rlimits)
         if self._launch.downloads:
             raise BadSettings(
                 f"{self._launch.title} cannot be fetched by npx into a sandbox; install it first: "
                 f"npm install -g {self._launch.downloads}"
             )
-        cage = Cage(level, self._table(level, workspace))
+        cage = Cage(level, self._table(level, workspace), self._settings.rlimits)
         if (level, workspace) not in self._proven:
             await self._prove(cage, workspace)
             self._proven.add((level, workspace))

@@ -65,6 +65,7 @@ class Wanted:
     mcp_config: Path | None
     offer: tuple[str, ...]
     agent_env: tuple[str, ...]
+    agent_limit: tuple[str, ...]
     sandbox_write: tuple[Path, ...]
     sandbox_hide: tuple[Path, ...]
     files: tuple[Path, ...]
@@ -100,6 +101,7 @@ class Wanted:
             mcp_servers=servers,
             offers=frozenset(each for each in ("files", "terminals") if each in self.offer),
             variables=self.agent_env,
+            rlimits=_limits(self.agent_limit),
             writable=self.sandbox_write,
             hidden=(*self.sandbox_hide, *self.files),
         )
@@ -163,6 +165,12 @@ def agent_options(command: Callable[..., Any]) -> Callable[..., Any]:
         help="A variable that the agent gets too; NAME= for one that it does not get.",
     )
     @click.option(
+        "--agent-limit",
+        metavar="NAME=NUMBER",
+        multiple=True,
+        help="What each of its processes may have: cpu (s), memory, file-size (MiB), open-files.",
+    )
+    @click.option(
         "--mcp-config", type=FILE, help="A file with the MCP servers that the agent is to use."
     )
     @click.option(
@@ -192,6 +200,16 @@ def _files() -> tuple[Path, ...]:
     )
     lists = (each if isinstance(each, tuple) else (each,) for each in named)
     return tuple(path for each in lists for path in each if path is not None)
+
+
+def _limits(said: tuple[str, ...]) -> dict[str, int]:
+    limits = {}
+    for each in said:
+        name, _, number = each.partition("=")
+        if not number.isdecimal():
+            raise click.UsageError(f"--agent-limit is NAME=NUMBER, and not {each!r}")
+        limits[name] = int(number)
+    return limits
 
 
 def _split(agent_command: str | None) -> tuple[str, ...]:

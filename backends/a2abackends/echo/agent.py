@@ -96,6 +96,7 @@ def open_echo(settings: Settings) -> AbstractAsyncContextManager[Backend]:
         ("--offer", settings.offers),
         ("--agent-env", settings.variables),
         ("--sandbox-write", settings.writable),
+        ("--agent-limit", settings.rlimits),
     ):
         if given:
             raise BadSettings(
