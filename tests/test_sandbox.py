@@ -10,6 +10,7 @@ import json
 import os
 import resource
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -52,6 +53,8 @@ from tests.test_cli import serving as serving_command
 from tests.test_gate import AGENT as GATE_AGENT
 
 CONFINED = ("read-only", "workspace-write")
+PYTHON = os.path.realpath(sys.executable)
+"""The one behind a virtual environment, which may lie where no agent in a cage looks."""
 RESOLVER = Path("/etc/resolv.conf").resolve()
 SHELL = ("/bin/sh",)
 SOON = 20  # seconds that a test may take before it is called hung
@@ -95,6 +98,10 @@ class Place:
     def env(self) -> dict[str, str]:
         return {"PATH": os.environ["PATH"], "HOME": str(self.home), "LANG": "C.UTF-8"}
 
+    def agent(self, script: str = AGENT) -> tuple[str, ...]:
+        """The command of an agent of ours."""
+        return (PYTHON, str(self.home / Path(script).name))
+
     def settings(self, *command: str, **more: Any) -> Settings:
         command = command or ("sh",)
         return Settings(self.workspace, command=command, environment=self.env, **more)
@@ -127,6 +134,8 @@ def place(tmp_path: Path) -> Place:
     place = Place(tmp_path)
     for folder in (place.workspace, place.home, place.outside):
         folder.mkdir()
+    for script in (AGENT, GATE_AGENT):  # these tests may themselves lie where no agent looks
+        shutil.copy(script, place.home)
     return place
 
 
@@ -569,8 +578,7 @@ def make(place: Place) -> Make:
 async def fake(place: Place, level: str, *flags: str, **more: Any) -> AsyncIterator[Backend]:
     """The scripted agent, which keeps its sessions outside of the workspace."""
     settings = place.settings(
-        sys.executable,
-        AGENT,
+        *place.agent(),
         f"--memory={place.outside}",
         *flags,
         choices=Choices(sandbox=level),
@@ -657,7 +665,7 @@ async def test_an_agent_with_a_sandbox_of_its_own_is_held_by_both(
 
 @caged
 async def test_the_doctor_tells_what_holds_the_agent(place: Place) -> None:
-    settings = place.settings(sys.executable, AGENT, choices=Choices(sandbox="read-only"))
+    settings = place.settings(*place.agent(), choices=Choices(sandbox="read-only"))
     with trio.fail_after(SOON):
         findings = await examine(settings)
     assert all(finding.well for finding in findings)
@@ -669,7 +677,7 @@ async def test_the_doctor_tells_the_names_of_what_the_agent_gets_and_no_values(
 ) -> None:
     for name in ("PASSED", "KEPT_BACK", "A2ACODE_TOKEN"):
         monkeypatch.setenv(name, "s3cret")
-    settings = place.settings(sys.executable, AGENT, variables=("PASSED",))
+    settings = place.settings(*place.agent(), variables=("PASSED",))
     with trio.fail_after(SOON):
         findings = await examine(evolve(settings, environment=None))
     [told] = [each.what for each in findings if "of the environment" in each.what]
@@ -727,8 +735,7 @@ async def test_a_limit_that_cannot_be_is_refused_at_the_start(
 @asynccontextmanager
 async def gate(place: Place, level: str, **more: Any) -> AsyncIterator[Backend]:
     settings = place.settings(
-        sys.executable,
-        GATE_AGENT,
+        *place.agent(GATE_AGENT),
         "gate",
         choices=Choices(sandbox=level),
         offers=frozenset({"files", "terminals"}),
@@ -817,7 +824,8 @@ def test_no_file_that_an_option_names_is_seen_by_the_agent(place: Place, core_du
     audit, hidden = place.workspace / "audit.jsonl", put(place.workspace / "hidden/file").parent
     files = (token, audit, hidden / "file")
     steps = [["shell", f"cat {file}"] for file in files] + [["shell", "test $(ulimit -c) = 0"]]
-    agent = ("--backend", "acp", "--agent-command", shlex.join([sys.executable, AGENT]))
+    script = shutil.copy(AGENT, place.workspace)
+    agent = ("--backend", "acp", "--agent-command", shlex.join([PYTHON, str(script)]))
     safe = ("--sandbox", "workspace-write", "--sandbox-hide", str(hidden))
     own = ("--auth-token-file", str(token), "--audit", str(audit))
     with serving_command("--cwd", str(place.workspace), *agent, *safe, *own) as (url, _):

@@ -7,6 +7,7 @@ and `WRITE` are absolute (`edit_prompt`), commands in `RUN` start in the session
 
 import json
 import os
+import shutil
 import subprocess
 import time
 from collections.abc import Callable, Mapping
@@ -177,6 +178,8 @@ def gemini(model_url: str, home: Path) -> dict[str, str]:
         "privacy": {"usageStatisticsEnabled": False},
     }
     write(home / ".gemini/settings.json", json.dumps(settings))
+    # Into its home, because in a sandbox it may not see where this lies.
+    clock = Path(shutil.copy(FAST_CLOCK, home))
     this_minute = int(time.time() // 60) * 60_000
     return {
         "FAST_CLOCK_FROM": str(this_minute),
@@ -185,7 +188,7 @@ def gemini(model_url: str, home: Path) -> dict[str, str]:
         "GEMINI_CLI_NO_RELAUNCH": "1",
         "GEMINI_MODEL": "gemini-2.5-flash",  # "auto" asks a model which model to ask, every turn
         "GOOGLE_GEMINI_BASE_URL": model_url,
-        "NODE_OPTIONS": f"--require={FAST_CLOCK}",
+        "NODE_OPTIONS": f"--require={clock}",
     }
 
 
