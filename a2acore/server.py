@@ -6,7 +6,6 @@ installs signal handlers or logging, and neither keeps anything global.
 
 from __future__ import annotations
 
-import ipaddress
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from functools import partial
@@ -22,6 +21,7 @@ from a2acore.asgi import ASGIApp, Receive, Scope, Send
 from a2acore.audit import Audit, NoAudit, open_audit
 from a2acore.backend import Backend
 from a2acore.cards import Cards, describe, extend, ways_in
+from a2acore.client.reach import is_loopback
 from a2acore.compat import Switch, declared
 from a2acore.connection import Patience
 from a2acore.http import CARDS, PUBLIC, App, Extensions, Served, pages
@@ -304,7 +304,7 @@ def _below(root: AnyStr, path: AnyStr) -> AnyStr:
 
 def check(host: str, options: Options, *, insecure: bool) -> None:
     """Refuse what cannot be meant, before anything is opened."""
-    if not options.guarded and not insecure and not _is_loopback(host):
+    if not options.guarded and not insecure and not is_loopback(host):
         raise Exposed(
             f"{host} can be reached from other machines, and everybody there could run the agent: "
             "give a token, or say that this is what you want"
@@ -316,13 +316,6 @@ def check(host: str, options: Options, *, insecure: bool) -> None:
         url = urlsplit(said)
         if url.scheme not in ("http", "https") or not url.hostname:
             raise ValueError(f"{said!r} is no http or https URL")
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 @frozen

@@ -188,10 +188,17 @@ def _is_https(url: str) -> bool:
 
 def _is_here(url: str) -> bool:
     try:
-        host = httpx.URL(url).host
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except (httpx.InvalidURL, ValueError):
+        return is_loopback(httpx.URL(url).host)
+    except httpx.InvalidURL:
         return False
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host, named without brackets, is this machine for sure."""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
 
 
 def _no_way(url: str, card: AgentCard, line: str | None, binding: str | None) -> str:

@@ -6,7 +6,6 @@ serves it, can send both elsewhere; a signature by a key that was known before t
 
 from __future__ import annotations
 
-import ipaddress
 import re
 import time
 from collections.abc import Sequence
@@ -15,8 +14,9 @@ import httpx
 import trio
 from attrs import field, frozen
 
+from a2acore.client.documents import NoDocument, TooLarge, fetch_document
 from a2acore.client.errors import ClientError, NotSigned, Untrusted, bare, translated
-from a2acore.client.reach import open_http, unwind
+from a2acore.client.reach import is_loopback, open_http
 from a2acore.signing import BadKey, BadSignature, Key, NotCanonical, load_set
 from a2acore.wire.signatures import Unsigned, Verified, check, headers
 
@@ -124,16 +124,9 @@ def _parts(url: str) -> tuple[str, str, int, str] | None:
         return None
     scheme, host = match["scheme"].lower(), match["host"].lower()
     # "Fetch keys over HTTPS" (A2A 1.0.1 section 8.4.3); what stays on this machine needs none.
-    if scheme == "http" and not _is_loopback(host.strip("[]")):
+    if scheme == "http" and not is_loopback(host.strip("[]")):
         return None
     return scheme, host, int(match["port"] or _PORTS[scheme]), match["path"]
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 async def _fetch_keys(http: httpx.AsyncClient, place: str) -> Sequence[Key]:
@@ -146,22 +139,10 @@ async def _fetch_keys(http: httpx.AsyncClient, place: str) -> Sequence[Key]:
 
 
 async def _fetch(http: httpx.AsyncClient, place: str) -> bytes:
-    request = http.build_request("GET", place, headers={"Accept-Encoding": "identity"})
-    # What the client shows to the agent is none of this host's business.
-    for name in ("Authorization", "Cookie"):
-        request.headers.pop(name, None)
     with translated(place):
-        response = await http.send(request, stream=True, auth=None, follow_redirects=False)
-        chunks = response.aiter_raw()
         try:
-            if response.status_code != httpx.codes.OK:
-                raise ClientError(f"{bare(place)} answered {response.status_code}, not with keys")
-            body = b""
-            async for chunk in chunks:
-                body += chunk
-                if len(body) > KEYS_SIZE:
-                    raise ClientError(f"{bare(place)} sends more than a set of keys")
-            return body
-        finally:
-            await unwind(chunks)
-            await response.aclose()
+            return await fetch_document(http, place, KEYS_SIZE)
+        except TooLarge as exc:
+            raise ClientError(f"{bare(place)} sends more than a set of keys") from exc
+        except NoDocument as exc:
+            raise ClientError(f"{bare(place)} {exc}, not with keys") from exc

@@ -8,7 +8,6 @@ Rule 2: whatever tokens say, and however many there are, there is one fetch at a
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from math import inf
@@ -20,7 +19,8 @@ import msgspec
 import trio
 from attrs import define
 
-from a2acore.client.reach import open_http, unwind
+from a2acore.client.documents import NoDocument, fetch_document
+from a2acore.client.reach import is_loopback, open_http
 from a2acore.credentials import Issuer
 from a2acore.signing import BadKey, Key, load_set
 
@@ -130,10 +130,10 @@ async def _discovered(http: httpx.AsyncClient, issuer: Issuer) -> str:
     place = said.get("jwks_uri")
     if not isinstance(place, str):
         raise Unfetched("its configuration does not say where its keys are")
-    here = _is_loopback(urlsplit(issuer.issuer).hostname or "")
+    here = is_loopback(urlsplit(issuer.issuer).hostname or "")
     try:
         where = urlsplit(place)
-        plain = where.scheme == "http" and here and _is_loopback(where.hostname or "")
+        plain = where.scheme == "http" and here and is_loopback(where.hostname or "")
         safe = where.scheme == "https" or plain
     except ValueError:
         safe = False
@@ -144,29 +144,8 @@ async def _discovered(http: httpx.AsyncClient, issuer: Issuer) -> str:
 
 async def _get(http: httpx.AsyncClient, place: str) -> bytes:
     try:
-        request = http.build_request("GET", place, headers={"Accept-Encoding": "identity"})
-        response = await http.send(request, stream=True, follow_redirects=False)
+        return await fetch_document(http, place, SIZE)
+    except NoDocument as exc:
+        raise Unfetched(f"{place} {exc}") from exc
     except (httpx.HTTPError, httpx.InvalidURL) as exc:
         raise Unfetched(str(exc) or type(exc).__name__) from exc
-    chunks = response.aiter_raw()
-    try:
-        if response.status_code != httpx.codes.OK:
-            raise Unfetched(f"{place} answered {response.status_code}")
-        body = b""
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > SIZE:
-                raise Unfetched(f"{place} sends more than {SIZE} bytes")
-        return body
-    except httpx.HTTPError as exc:
-        raise Unfetched(str(exc) or type(exc).__name__) from exc
-    finally:
-        await unwind(chunks)
-        await response.aclose()
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
