@@ -371,6 +371,22 @@ class Replying(Protocol):
         ...
 
 
+class Resuming(Protocol):
+    """A backend that may go on with a turn that waited for its caller when the server ended."""
+
+    async def resume(self, turn: Turn) -> str | None:
+        """Go on with such a turn, as `run` would have; called in its place.
+
+        Nothing came of what was asked, and `turn.session` is all that is left: the agent finds its
+        session again and is told that it was interrupted, so that it asks once more. The answer
+        that never came is not guessed, and nothing that was done before is done again.
+
+        Raises:
+            AgentFailed: with `stop_reason="interrupted"`: the session cannot be found again.
+        """
+        ...
+
+
 # How a backend is found and opened
 
 
