@@ -8,6 +8,7 @@
     │   ├── InvalidParams              -32602  params do not fit, with the violations
     │   └── InternalError              -32603  our fault
     │       ├── ServerStopping         -32603  no new work is taken (HTTP 503)
+    │       ├── StoreTrouble           -32603  nothing can be kept (HTTP 503)
     │       └── TooBusy                -32603  a bound is reached (HTTP 429)
     ├── Forbidden                      -32043  the caller may not do this (HTTP 403)
     ├── TaskNotFound                   -32001
@@ -135,6 +136,16 @@ class ServerStopping(InternalError):
     status = status_03 = 503
     grpc = "UNAVAILABLE"
     default = "The server is stopping and takes no new tasks"
+    retry_after = 5
+
+
+class StoreTrouble(InternalError):
+    """Nothing can be kept at this moment: no room, no right, or somebody else holds the file."""
+
+    reason = "UNAVAILABLE"
+    status = status_03 = 503
+    grpc = "UNAVAILABLE"
+    default = "The server cannot keep anything at this moment; what it has kept can be read"
     retry_after = 5
 
 

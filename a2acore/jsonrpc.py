@@ -236,6 +236,12 @@ def response(id: RpcId, result: Any) -> bytes:
     return msgspec.json.encode(_Result("2.0", id, result))
 
 
+def envelope(id: RpcId) -> tuple[bytes, bytes]:
+    """What stands before and behind the result in an answer, to be written with many of them."""
+    empty = msgspec.json.encode(_Result("2.0", id, 0))
+    return empty[: -len(b"0}")], b"}"
+
+
 def failure(id: RpcId, code: int, message: str, data: Any = UNSET) -> bytes:
     """Write why there is no answer."""
     return msgspec.json.encode(_Failed("2.0", id, _Error(code, message, data)))

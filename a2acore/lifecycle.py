@@ -55,6 +55,21 @@ class IllegalTransition(Exception):
     """An event that cannot happen in this state: a bug of ours, never a caller's mistake."""
 
 
+def follow(state: TaskState, event: TaskStatusUpdateEvent | TaskArtifactUpdateEvent) -> TaskState:
+    """The state that an event leads to.
+
+    Raises:
+        IllegalTransition: it cannot happen.
+    """
+    if state in TERMINAL:
+        raise IllegalTransition(f"the task is {state.name}, and stays so")
+    if not isinstance(event, TaskStatusUpdateEvent):
+        return state
+    if event.status.state not in NEXT[state]:
+        raise IllegalTransition(f"{state.name} -> {event.status.state.name}")
+    return event.status.state
+
+
 def about(message: Message) -> tuple[str, str] | None:
     """The thing that a status message reports on, if it is one that is reported on again."""
     said = (message.metadata or {}).get(EXTENSION)
@@ -75,6 +90,8 @@ class Growing:
     chunks: list[str]
     """Pieces of a text part that is not in `done` yet; `open` says how that part looks."""
     open: Part | None
+    whole: bool = False
+    """Its last chunk has been told."""
 
     @classmethod
     def of(cls, artifact: Artifact) -> Growing:
@@ -147,15 +164,19 @@ class Record:
 
     def apply(self, event: TaskStatusUpdateEvent | TaskArtifactUpdateEvent) -> None:
         """Make an event part of the task."""
-        if self.state in TERMINAL:
-            raise IllegalTransition(f"task {self.id} is {self.state.name}, and stays so")
+        follow(self.state, event)
         if isinstance(event, TaskStatusUpdateEvent):
-            if event.status.state not in NEXT[self.state]:
-                raise IllegalTransition(f"{self.state.name} -> {event.status.state.name}")
             self._keep_status_message()
             self.status = event.status
         else:
             self._take(event)
+
+    def take(self, item: Message | TaskStatusUpdateEvent | TaskArtifactUpdateEvent) -> None:
+        """Make a line of the task's log part of the task: what its caller said, or an event."""
+        if isinstance(item, Message):
+            self.hear(item)
+        else:
+            self.apply(item)
 
     def task(self, history_length: int | None = None) -> Task:
         """The task as A2A shows it, with the last `history_length` messages (`None`: all)."""
@@ -191,3 +212,4 @@ class Record:
             self.artifacts[artifact.artifact_id] = Growing.of(artifact)
         else:
             growing.add(artifact.parts)
+        self.artifacts[artifact.artifact_id].whole = event.last_chunk

@@ -1,28 +1,27 @@
 """One page of a list of tasks: which, in what order, and how the next page is asked for.
 
-Newest status first, and tasks of one moment by their ids, so that a place in the order is a place
-for good. A cursor is such a place; it holds no more than the caller has seen.
+Newest status first, and tasks of one moment by their ids, so that a spot in the order is a spot
+for good. A cursor is such a spot; it holds no more than the caller has seen.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-from collections.abc import Iterable
 
 import msgspec
 from msgspec import structs
 
 from a2acore.errors import InvalidParams
 from a2acore.model import ListTasksRequest, ListTasksResponse, Task, TaskState
-from a2acore.store import Entry
+from a2acore.store import Entry, Page, Query, Spot
 
 PAGE = 50
 LARGEST_PAGE = 100
 
 
-def page(entries: Iterable[Entry], request: ListTasksRequest) -> ListTasksResponse:
-    """The page that was asked for, of all tasks that the caller may see.
+def query(request: ListTasksRequest, owner: str | None) -> Query:
+    """What the store is asked for, of the tasks of one owner or, with none, of all.
 
     Raises:
         InvalidParams: there is no such page.
@@ -30,37 +29,32 @@ def page(entries: Iterable[Entry], request: ListTasksRequest) -> ListTasksRespon
     size = PAGE if request.page_size is None else request.page_size
     if not 1 <= size <= LARGEST_PAGE:
         raise InvalidParams.at("pageSize", f"must be from 1 to {LARGEST_PAGE}")
-    found = sorted((e for e in entries if _asked_for(e, request)), key=_place, reverse=True)
-    rest = found
-    if request.page_token:
-        after = _read_cursor(request.page_token)
-        rest = [entry for entry in found if _place(entry) < after]
-    shown = rest[:size]
+    return Query(
+        size,
+        owner,
+        request.context_id,
+        None if request.status is TaskState.UNSPECIFIED else request.status,
+        request.status_timestamp_after,
+        _read_cursor(request.page_token) if request.page_token else None,
+    )
+
+
+def response(page: Page, query: Query, request: ListTasksRequest) -> ListTasksResponse:
+    """The page as it was asked for."""
     return ListTasksResponse(
-        tasks=tuple(_listed(entry, request) for entry in shown),
-        next_page_token=_cursor(shown[-1]) if len(rest) > size else "",
-        page_size=size,
-        total_size=len(found),
+        tasks=tuple([_listed(entry, request) for entry in page.entries]),
+        next_page_token=_cursor(page.entries[-1]) if page.more else "",
+        page_size=query.size,
+        total_size=page.total,
     )
-
-
-def _asked_for(entry: Entry, request: ListTasksRequest) -> bool:
-    return (
-        (not request.context_id or entry.context_id == request.context_id)
-        and (request.status in (None, TaskState.UNSPECIFIED) or entry.state is request.status)
-        and entry.timestamp >= request.status_timestamp_after
-    )
-
-
-def _place(entry: Entry) -> tuple[str, str]:
-    return (entry.timestamp, entry.id)
 
 
 def _cursor(entry: Entry) -> str:
-    return base64.urlsafe_b64encode(msgspec.json.encode(_place(entry))).decode()
+    spot = (entry.timestamp, entry.id)
+    return base64.urlsafe_b64encode(msgspec.json.encode(spot)).decode()
 
 
-def _read_cursor(token: str) -> tuple[str, str]:
+def _read_cursor(token: str) -> Spot:
     try:
         return msgspec.json.decode(base64.urlsafe_b64decode(token), type=tuple[str, str])
     except (binascii.Error, ValueError) as error:

@@ -27,6 +27,8 @@ Metadata = dict[str, Any]
 class TaskState(enum.Enum):
     """Where a task stands."""
 
+    __hash__ = object.__hash__  # each is one of a kind; that of `Enum` is slow
+
     UNSPECIFIED = "TASK_STATE_UNSPECIFIED"
     SUBMITTED = "TASK_STATE_SUBMITTED"
     WORKING = "TASK_STATE_WORKING"

@@ -6,9 +6,11 @@ While it stands it is the last word: what the agent says meanwhile is told behin
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from math import inf
+from typing import Protocol
 from uuid import uuid4
 
 import trio
@@ -19,11 +21,20 @@ from a2acore.clock import now
 from a2acore.decisions import Decisions, notice
 from a2acore.errors import UnsupportedOperation
 from a2acore.held import Held
+from a2acore.ledger import nothing
 from a2acore.lifecycle import Record
 from a2acore.model import Message, Metadata, TaskState, TaskStatusUpdateEvent
 from a2acore.pause import Pause
 from a2acore.policy import Decision
+from a2acore.store import Item
 from a2acore.work import Scribe, Written
+
+
+class Tell(Protocol):
+    """Writes into a task's log, and calls `then` when that is told."""
+
+    def __call__(self, items: Sequence[Item], then: Callable[[], None] = nothing) -> None: ...
+
 
 OVER = Answer(False, None, "The task is over.")
 """The answer to whatever is asked in a turn that has ended, or is being cancelled."""
@@ -36,9 +47,11 @@ class Questions:
     record: Record
     scribe: Scribe
     decisions: Decisions
-    _tell: Callable[[list[Written]], None]
+    _tell: Tell
     pause: Pause | None = None
     """What is asked at this moment."""
+    published: Pause | None = None
+    """The question that callers have been able to read."""
     over: bool = False
     """Nothing is asked any more: the task has ended, or is being cancelled."""
     timed_out: set[str] = field(factory=set)
@@ -46,6 +59,11 @@ class Questions:
     _answered: trio.Event = field(factory=trio.Event)
     _asking: trio.Lock = field(factory=trio.Lock)
     _held: Held = field(factory=Held)
+    _heard: set[str] = field(init=False)
+    """The ids of the caller's messages."""
+
+    def __attrs_post_init__(self) -> None:
+        self._heard = {said.message_id for said in self.record.history}
 
     @property
     def expires(self) -> float | None:
@@ -76,14 +94,17 @@ class Questions:
                 return OVER
             limit = self.decisions.policy.time_limit
             pause = Pause(uuid4().hex, asking, trio.current_time() + limit)
-            self._tell([*self.scribe.flush(), self._question(pause)])
             self.pause = pause
             self._answered = trio.Event()
+            publish = partial(setattr, self, "published", pause)
+            self._tell([*self.scribe.flush(), self._question(pause)], publish)
             try:
                 with trio.move_on_at(pause.until):
                     await self._answered.wait()
                 if pause.answer is None:
                     self._time_out(pause)
+                # Not before it is kept: an answer that is lost is asked for again.
+                await self._answered.wait()
             finally:
                 if self.pause is pause:  # it is withdrawn
                     text = "The agent no longer asks this."
@@ -105,7 +126,7 @@ class Questions:
             Unaudited: the answer cannot be written to the audit log; the question stays.
         """
         pause = self._pending()
-        again = any(message.message_id == heard.message_id for heard in self.record.history)
+        again = message.message_id in self._heard
         if pause.settles(message, stale=again or pause is not seen):
             self.settle(pause.read(message), message, who)
             return
@@ -114,9 +135,9 @@ class Questions:
             why = "That message came before this was asked"
         if again:
             why = "That message was heard before"
-        else:
-            self.record.hear(message)
-        self._tell([self._question(pause, f"{why}; this is still to be answered:")])
+        self._heard.add(message.message_id)
+        restated = self._question(pause, f"{why}; this is still to be answered:")
+        self._tell([restated] if again else [message, restated])
 
     def settle(self, answer: Answer, message: Message, who: str) -> None:
         """Answer what is asked; `message` is what the caller said. Not async, as `reply`.
@@ -127,9 +148,9 @@ class Questions:
         """
         pause = self._pending()
         self.decisions.by_caller(pause, answer, who)
-        self.record.hear(message)
-        self._settle(pause, answer)
-        self._go_on()
+        self._heard.add(message.message_id)
+        pause.answer = answer
+        self._go_on(said=message)
 
     def release(self) -> None:
         """Tell what was held back."""
@@ -144,8 +165,9 @@ class Questions:
         """The task has ended. A backend that waits for an answer nevertheless waits no longer."""
         self.over = True
         if self.pause is not None:
-            self._settle(self.pause, OVER)
+            self.pause.answer = OVER
             self.pause = None
+            self._answered.set()
 
     def _pending(self) -> Pause:
         """What is asked at this moment: its time may be over before the alarm was heard.
@@ -174,17 +196,16 @@ class Questions:
     def _time_out(self, pause: Pause) -> None:
         """Nobody answered in time: that is a no."""
         self.timed_out.add(pause.request_id)
-        self._settle(pause, self.decisions.by_clock(pause))
+        pause.answer = self.decisions.by_clock(pause)
         self._go_on(self._unanswered(pause, self.decisions.too_late(), "timeout"))
 
-    def _settle(self, pause: Pause, answer: Answer) -> None:
-        pause.answer = answer
-        self._answered.set()
-
-    def _go_on(self, message: Message | None = None) -> None:
+    def _go_on(self, message: Message | None = None, said: Message | None = None) -> None:
+        """Nothing is asked any more: `said` is the answer, or `message` tells why there is none."""
         self.pause = None
+        items: list[Item] = [] if said is None else [said]
         if not self.over:
-            self._tell([self.scribe.status(TaskState.WORKING, now(), message)])
+            items.append(self.scribe.status(TaskState.WORKING, now(), message))
+        self._tell(items, self._answered.set)
         self.release()
 
     def _question(self, pause: Pause, remark: str = "") -> TaskStatusUpdateEvent:

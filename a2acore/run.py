@@ -1,14 +1,15 @@
 """One task's life: what a backend says, turned into events, and how it ends.
 
-A `Run` is the `Turn` that its backend sees. It is the only writer of its record: apply, keep, then
-tell. It lives in one child of the supervisor's nursery, in one cancel scope, and the three ways
-that child can end are the ways the task can end.
+A `Run` is the `Turn` that its backend sees. It is the only one who writes into its ledger. It lives
+in one child of the supervisor's nursery, in one cancel scope, and the three ways that child can end
+are the ways the task can end. There is a fourth: it is put away, for the next server to go on with.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -23,18 +24,22 @@ from a2acore.backend import (
     BackendError,
     Choices,
     Saying,
+    Text,
     ToolStatus,
+    Turn,
 )
 from a2acore.clock import now
 from a2acore.compat import Compat
 from a2acore.decisions import Decisions
+from a2acore.errors import StoreTrouble
 from a2acore.journal import Journal
+from a2acore.ledger import Ledger, nothing
 from a2acore.lifecycle import TERMINAL, Record
 from a2acore.model import Message, Metadata, Task, TaskState
 from a2acore.questions import Questions
-from a2acore.store import Store
+from a2acore.store import Item, Store
 from a2acore.wire.text import DEPTH, nests_deeper
-from a2acore.work import Scribe, Written, visible
+from a2acore.work import Scribe, visible
 
 DEEPEST = DEPTH - 20
 """How deep what is said may nest: in a list of tasks it stands a dozen levels deeper."""
@@ -47,6 +52,7 @@ class Run:
     """A task on its way, and the `Turn` that its backend sees."""
 
     record: Record
+    """The task as it has been told."""
     message: Message
     metadata: Metadata
     workspace: Path
@@ -56,19 +62,30 @@ class Run:
     references: Sequence[Task]
     _decisions: Decisions
     _store: Store
+    _on_end: Callable[[Run], None]
+    """Called when the end of the task has been told."""
     compat: Sequence[Compat] = ()
     """Further forms in which the work is told."""
-    session: Metadata | None = None
     journal: Journal = field(factory=Journal)
+    left: bool = False
+    """Its agent was left by a server that ended, and is to go on."""
+    session: Metadata | None = None
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     first: trio.Event = field(factory=trio.Event)
     """Set when no turn of the context is ahead of this one."""
+    over: trio.Event = field(factory=trio.Event)
+    """Set when nothing more will be said."""
     ended: trio.Event = field(factory=trio.Event)
+    """Set when nothing more will be told."""
     questions: Questions = field(init=False)
+    _ledger: Ledger = field(init=False)
     _why_cancelled: str = ""
+    _put_away: bool = False
 
     def __attrs_post_init__(self) -> None:
-        self.questions = Questions(self.record, self.scribe, self._decisions, self._tell)
+        record = self.record
+        self._ledger = Ledger(record, self.journal, record.state, self._store, self._told_the_end)
+        self.questions = Questions(record, self.scribe, self._decisions, self._tell)
 
     # The Turn
 
@@ -90,7 +107,7 @@ class Run:
         self._store.keep_session(self.conversation, session)
 
     def say(self, saying: Saying) -> None:
-        if self.record.state not in TERMINAL:
+        if self._ledger.state not in TERMINAL:
             _check(saying)
             self.questions.tell(self.scribe.write(saying, now()))
 
@@ -107,6 +124,13 @@ class Run:
             self.questions.over = True
             self.scope.cancel()
 
+    def put_away(self) -> None:
+        """Stop the work, and leave the task as it is, for the next server to go on with."""
+        if not self.scope.cancel_called:
+            self._put_away = True
+            self.questions.over = True
+            self.scope.cancel()
+
     def wait_in_line(self, ahead: int) -> None:
         """Tell the caller that the context is busy, and how many turns come first."""
         turns = "1 turn" if ahead == 1 else f"{ahead} turns"
@@ -118,9 +142,12 @@ class Run:
     async def work(self, backend: Backend) -> None:
         """Do the turn and end the task: to be called in `scope`. Never raises an `Exception`."""
         try:
-            self._tell([self.scribe.status(TaskState.WORKING, now())])
+            self._tell([self.scribe.status(TaskState.WORKING, now(), self._why_again())])
+            # Not before that is kept: what is not known to have begun is begun again.
+            await self._store.settle()
             self.session = await self._store.session(self.conversation)
-            stop_reason = await backend.run(self)
+            go_on = resuming(backend) if self.left else None
+            stop_reason = await (go_on or backend.run)(self)
             _check(stop_reason)
         except BaseExceptionGroup as group:
             cancelled, rest = group.split(trio.Cancelled)
@@ -133,27 +160,46 @@ class Run:
         else:
             self._end(TaskState.COMPLETED, "", stop_reason or "", "completed")
 
+    def interrupt(self, why: str) -> None:
+        """End a task that a server has left, and that nobody can go on with."""
+        self._end(TaskState.FAILED, f"Interrupted: {why}", "interrupted", "failed")
+        self.over.set()
+
     def close(self) -> None:
-        """The end of everything: what has not ended by itself was cancelled."""
-        if self.record.state not in TERMINAL:
+        """The end of everything: what has not ended by itself was cancelled, or is put away."""
+        self.questions.close()
+        if self._put_away:
+            self.journal.close()
+            self.ended.set()
+        elif self._ledger.state not in TERMINAL:
             why = self._why_cancelled or "The server stopped."
             self._end(TaskState.CANCELED, why, "cancelled", "cancelled")
-        self.questions.close()
-        self.journal.close()
+        self.over.set()
+
+    def _told_the_end(self) -> None:
         self.ended.set()
+        self._on_end(self)
+
+    def _why_again(self) -> Message | None:
+        """What callers are told of a question that the server which asked it did not outlive."""
+        if not self.left:
+            return None
+        data: Metadata = {"kind": "notice", "notice": "restarted"}
+        text = "The server was started again; what was asked before is no longer asked."
+        return self.scribe.message(text, data)
 
     def _fail(self, error: BaseException) -> None:
         """End the task as what went wrong says, however many nurseries have wrapped it."""
         leaves = _leaves(error)
         if not all(isinstance(leaf, Exception) for leaf in leaves):
             raise error
-        bugs = [leaf for leaf in leaves if not isinstance(leaf, BackendError)]
+        bugs = [leaf for leaf in leaves if not isinstance(leaf, BackendError | StoreTrouble)]
         if bugs:
             log.error("task %s: the backend broke", self.record.id, exc_info=error)
         told = next((leaf for leaf in leaves if isinstance(leaf, BackendError)), None)
         if told is None:
-            text = f"Internal error ({type(bugs[0]).__name__})"
-            self._end(TaskState.FAILED, text, "error", "failed")
+            what = f"Internal error ({type(bugs[0]).__name__})" if bugs else str(leaves[0])
+            self._end(TaskState.FAILED, what, "error", "failed")
         else:
             state = TaskState.REJECTED if isinstance(told, AgentRefused) else TaskState.FAILED
             self._end(state, _sayable(str(told)), _sayable(told.stop_reason), "failed")
@@ -161,16 +207,30 @@ class Run:
     def _end(self, state: TaskState, text: str, stop_reason: str, fate: ToolStatus) -> None:
         if self.scope.cancel_called and state is not TaskState.CANCELED:
             return  # The caller's word wins over what the agent made of it; `close` says it.
-        self.questions.release()
-        self._tell(self.scribe.close(now(), fate))
-        self._tell([self.scribe.end(state, now(), text, stop_reason)])
+        with suppress(StoreTrouble):  # for the end itself there is always room
+            self.questions.release()
+        end = self.scribe.end(state, now(), text, stop_reason)
+        self._tell([*self.scribe.close(now(), fate), end])
 
-    def _tell(self, events: list[Written]) -> None:
+    def _tell(self, items: Sequence[Item], then: Callable[[], None] = nothing) -> None:
+        if self._put_away:
+            return
         for form in self.compat:
-            events = [told for event in events for told in form.translate(event, now())]
-        for event in events:
-            self.record.apply(event)
-            self._store.save(self.record, lambda event=event: self.journal.append(event))  # type: ignore[misc]
+            items = [told for item in items for told in _translated(item, form)]
+        if items:
+            self._ledger.write(items, then)
+        else:
+            then()
+
+
+def resuming(backend: Backend) -> Callable[[Turn], Awaitable[str | None]] | None:
+    """How a backend goes on with a turn that was left, if it can. See `Resuming`."""
+    go_on: Callable[[Turn], Awaitable[str | None]] | None = getattr(backend, "resume", None)
+    return go_on
+
+
+def _translated(item: Item, form: Compat) -> Iterable[Item]:
+    return (item,) if isinstance(item, Message) else form.translate(item, now())
 
 
 def _check(said: object) -> None:
@@ -178,7 +238,9 @@ def _check(said: object) -> None:
 
     A lone surrogate, say, an object that is no JSON, or one that nests without an end.
     """
-    if nests_deeper(msgspec.json.encode(said), DEEPEST):
+    if isinstance(said, Text):  # by far the most
+        said.text.encode()
+    elif nests_deeper(msgspec.json.encode(said), DEEPEST):
         raise ValueError("It nests too deep to be told")
 
 

@@ -56,7 +56,8 @@ from a2acore.model import (
     TaskPushNotificationConfig,
 )
 from a2acore.pause import Pause
-from a2acore.push.courier import Courier, Heard
+from a2acore.push.courier import Courier
+from a2acore.push.walk import Heard
 from a2acore.run import Run
 from a2acore.store import Entry, Sent, Store
 from a2acore.supervisor import Supervisor, conversation
@@ -86,7 +87,11 @@ class Caller:
 
     def sees(self, owner: str) -> bool:
         """Whether the caller sees the tasks of somebody."""
-        return owner == self.name or "admin" in self.scopes
+        return self.owns() in (None, owner)
+
+    def owns(self) -> str | None:
+        """Whose tasks the caller sees; `None` is everybody's."""
+        return None if "admin" in self.scopes else self.name
 
 
 ANONYMOUS = Caller()
@@ -100,6 +105,8 @@ class Stream:
     follower: Follower
     resumed: bool = False
     """The caller has heard everything up to where the follower stands, and needs no snapshot."""
+    ended: bool = False
+    """It has ended before, and nobody has counted its events."""
 
 
 @frozen
@@ -111,8 +118,6 @@ class Begun:
 
 
 NOTHING_SAID = SendMessageConfiguration()
-ENDED = Journal(closed=True)
-"""What there is to hear of a task that has ended."""
 
 
 @define(eq=False)
@@ -161,8 +166,10 @@ class Service:
         begun = await self._begin(caller, request, key)
         if isinstance(begun, Message):
             return begun
-        journal = begun.run.journal if begun.run is not None else ENDED
-        return Stream(begun.entry.task(configuration.history_length), journal.follow())
+        task = begun.entry.task(configuration.history_length)
+        if begun.run is None:
+            return Stream(task, Journal(closed=True).follow(), ended=True)
+        return Stream(task, begun.run.journal.follow())
 
     async def get(self, caller: Caller, request: GetTaskRequest) -> Task:
         """GetTask."""
@@ -174,8 +181,8 @@ class Service:
         """ListTasks: newest status first."""
         caller.need("read")
         _check_history(request.history_length)
-        entries = await self.store.entries()
-        return listing.page((e for e in entries if caller.sees(e.owner)), request)
+        query = listing.query(request, caller.owns())
+        return listing.response(await self.store.page(query), query, request)
 
     async def cancel(self, caller: Caller, request: CancelTaskRequest) -> Task:
         """CancelTask: the task once it has stopped."""
@@ -186,7 +193,10 @@ class Service:
             raise TaskNotCancelable(f"Task {request.id} is {entry.state.name} already")
         with suppress(Unaudited):  # to stop is always safe, and the log says why it is not there
             self._audit("cancelled", caller, request.id)
-        await self.supervisor.cancel(run, why="Cancelled by the caller.")
+        why = "Cancelled by the caller."
+        self.supervisor.stop(run, why)
+        self.store.check()  # or the end could be long in coming
+        await self.supervisor.cancel(run, why=why)
         return run.record.task()
 
     async def subscribe(
@@ -195,14 +205,28 @@ class Service:
         """SubscribeToTask: the task, then its events; or only those behind event number `after`."""
         caller.need("read")
         entry = await self._see(caller, request.id)
+        if after is not None:
+            follower = await self._follower(request.id, after)
+            if follower is not None:
+                return Stream(entry.task(), follower, resumed=True)
         run = self.supervisor.runs.get(request.id)
         if run is None or entry.state in TERMINAL:
             raise UnsupportedOperation(
                 f"Task {request.id} is {entry.state.name}: nothing more will happen to it; get it"
             )
-        if after is not None and (follower := run.journal.follow_after(after)) is not None:
-            return Stream(run.record.task(), follower, resumed=True)
         return Stream(run.record.task(), run.journal.follow())
+
+    async def _follower(self, task_id: str, after: int) -> Follower | None:
+        """Who hears what comes behind an event, if all of that is known and there is something."""
+        run = self.supervisor.runs.get(task_id)
+        if run is not None and (follower := run.journal.follow_after(after)) is not None:
+            return follower
+        past = await self.store.events(task_id, after)
+        run = self.supervisor.runs.get(task_id)
+        if not past:
+            return None
+        journal = Journal(closed=True) if run is None else run.journal
+        return journal.follow_behind(after, past)
 
     async def set_push(
         self, caller: Caller, request: TaskPushNotificationConfig
@@ -211,10 +235,13 @@ class Service:
         caller.need("run")
         courier = await self._courier_for(caller, request.task_id)
         await courier.check(request, caller.line, caller.name)
+        self.store.check()
         self._audit("webhook set", caller, request.task_id, request.url)
         run = self.supervisor.runs.get(request.task_id)
         heard = None if run is None else Heard(run.journal.follow(), run.record)
-        return await courier.keep(request, caller.line, heard, plain=caller.plain)
+        config = courier.keep(request, caller.line, heard, plain=caller.plain)
+        await self.store.settle()
+        return config
 
     async def get_push(
         self, caller: Caller, request: GetTaskPushNotificationConfigRequest
@@ -250,7 +277,9 @@ class Service:
         courier = await self._courier_for(caller, request.task_id)
         with suppress(Unaudited):
             self._audit("webhook deleted", caller, request.task_id)
-        await courier.drop(request.task_id, request.id)
+        self.store.check()
+        courier.drop(request.task_id, request.id)
+        await self.store.settle()
 
     async def extended_card(self, caller: Caller, request: object) -> AgentCard:
         """GetExtendedAgentCard: what the public card does not tell."""
@@ -275,8 +304,10 @@ class Service:
             InterruptNotFound: nothing is asked of the caller under that id.
             InterruptTypeMismatch: it is no answer to what is asked.
             InvalidParams: it picks what the agent does not offer, or brings data that does not fit.
+            StoreTrouble: nothing can be kept at this moment.
         """
         caller.need("approve")
+        self.store.check()
         for run in self._paused(caller):
             pause = run.questions.pause
             if pause is not None and pause.request_id == reply.request_id:
@@ -297,6 +328,7 @@ class Service:
         self, caller: Caller, request: SendMessageRequest, key: str
     ) -> Begun | Message:
         """Hand a message to its task, or make a task of it, once for each key."""
+        self.store.check()
         message = request.message
         seen = self.supervisor.pending(message.task_id)
         self._check(message, request.configuration or NOTHING_SAID)
@@ -347,13 +379,15 @@ class Service:
             run.questions.reply(
                 structs.replace(message, context_id=entry.context_id), seen, caller.name
             )
+        # Without a checkpoint between: all that the message brings about is kept together.
         if sent is not None:  # first of all, so that nothing is done twice whatever fails behind it
-            await self.store.keep_sent(caller.name, key, evolve(sent, task_id=run.record.id))
+            self.store.keep_sent(caller.name, key, evolve(sent, task_id=run.record.id))
         if webhook is not None:
             webhook = structs.replace(webhook, task_id=run.record.id)
             heard = Heard(follower, run.record)
             self._audit("webhook set", caller, webhook.task_id, webhook.url)
-            await self._courier().keep(webhook, caller.line, heard, plain=caller.plain)
+            self._courier().keep(webhook, caller.line, heard, plain=caller.plain)
+        await self.store.settle()
         return Begun(run.record, run)
 
     async def _referenced(self, caller: Caller, id: str, number: int) -> Entry:

@@ -42,6 +42,11 @@ def encode(data: bytes, event: str = "", id: str = "") -> bytes:
     return b"%bdata: %b\n\n" % (named, data)
 
 
+def numbered(text: bytes, envelope: tuple[bytes, bytes], id: int) -> bytes:
+    """Frame one event whose data is JSON on one line: a text in its envelope."""
+    return b"id: %d\ndata: %b%b%b\n\n" % (id, envelope[0], text, envelope[1])
+
+
 # Reading
 
 

@@ -1,4 +1,4 @@
-"""The nursery that all runs live in: start, answer, cancel, drain.
+"""The nursery that all runs live in: start, recover, cancel, drain.
 
 One run is one child named `task <id>`. A context does one turn at a time; the others wait in its
 line, which is bounded, and are told how many come first.
@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import logging
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from pathlib import Path
 from uuid import uuid4
 
@@ -22,14 +22,16 @@ from a2acore.backend import Backend, Choices
 from a2acore.clock import now
 from a2acore.compat import Switch, forms
 from a2acore.decisions import Decisions
-from a2acore.errors import ServerStopping, TooBusy
-from a2acore.lifecycle import Record
+from a2acore.errors import ServerStopping, StoreTrouble, TooBusy
+from a2acore.journal import Journal
+from a2acore.ledger import nothing
+from a2acore.lifecycle import PAUSES, Record
 from a2acore.limits import LIMITS, Limits, Tally
 from a2acore.model import Message, Metadata, Task, TaskState, TaskStatus
 from a2acore.pause import Pause
 from a2acore.policy import Policy
-from a2acore.run import Run
-from a2acore.store import Store
+from a2acore.run import Run, resuming
+from a2acore.store import Beginning, Left, Store
 from a2acore.work import Scribe
 
 LAST_WORDS = 5.0
@@ -111,72 +113,135 @@ class Supervisor:
         message = _belonging(message, task_id, context_id)
         record = Record(task_id, context_id, owner, TaskStatus(TaskState.SUBMITTED, None, now()))
         record.hear(message)
-        scribe = Scribe(task_id, context_id, self.workspace, self.buffered)
-        run = Run(
+        ids = tuple([task.id for task in references])
+        beginning = Beginning(record, str(self.workspace), metadata, choices, ids)
+        self.audit.write(Line(what="started", who=owner, task=task_id, context=context_id))
+        self.store.begin(beginning, nothing)
+        run = self._run(beginning, references)
+        self._contexts[key] = context
+        if ahead:
+            run.wait_in_line(ahead)
+        self._set_going(run, context)
+        return run
+
+    async def recover(self) -> None:
+        """Bring every task that another server left to an honest state.
+
+        One that had not begun is begun; one that waits for an answer is asked again, if its agent
+        can be; any other has failed, as nobody knows what its agent did last.
+        """
+        for left in await self.store.left():
+            await self._take_up(left)
+        with suppress(StoreTrouble):  # then it is known later
+            await self.store.settle()
+
+    async def _take_up(self, left: Left) -> None:
+        record = left.beginning.record
+        found = [await self.store.find(id) for id in left.beginning.references]
+        references = [entry.task() for entry in found if entry is not None]
+        run = self._run(left.beginning, references, Journal(first=left.events))
+        run.scribe.take_up(record)
+        if left.beginning.workspace != str(self.workspace):
+            run.interrupt("the server was started again, in another workspace.")
+        elif record.state in PAUSES and resuming(self.backend) is None:
+            run.interrupt("the server was started again, and this agent cannot ask once more.")
+        elif record.state not in PAUSES and record.state is not TaskState.SUBMITTED:
+            run.interrupt("the server was started again while the agent was at work.")
+        else:
+            run.left = record.state in PAUSES
+            self._set_going(run, self._contexts.setdefault(run.conversation, Context()))
+
+    def _run(
+        self, beginning: Beginning, references: Sequence[Task], journal: Journal | None = None
+    ) -> Run:
+        """A run of a task that is in the store."""
+        record = beginning.record
+        task_id, context_id = record.id, record.context_id
+        return Run(
             record,
-            message,
-            metadata,
+            record.history[0],
+            beginning.metadata,
             self.workspace,
-            scribe,
-            key,
-            choices,
+            Scribe(task_id, context_id, self.workspace, self.buffered),
+            conversation(record.owner, context_id),
+            beginning.choices,
             references,
             Decisions(record, self.workspace, self.policy, self.audit),
             self.store,
+            self._forget,
             forms(self.compat, task_id, context_id, self.backend.info.name),
+            journal or Journal(),
         )
-        self.audit.write(Line(what="started", who=owner, task=task_id, context=context_id))
+
+    def _set_going(self, run: Run, context: Context) -> None:
+        owner = run.record.owner
         self._tasks.add(owner)
-        if not ahead:
+        if not context.line:
             self._busy.add(owner)
-        self._contexts[key] = context
-        self.runs[task_id] = run
+        self.runs[run.task_id] = run
         context.join(run)  # here, because trio may start the children in any order
-        self.store.save(record, _nobody_yet)
-        if ahead:
-            run.wait_in_line(ahead)
-        self._nursery.start_soon(self._live, run, context, name=f"task {task_id}")
-        return run
+        self._nursery.start_soon(self._live, run, context, name=f"task {run.task_id}")
 
     def pending(self, task_id: str) -> Pause | None:
-        """What a task asks of its caller now, if it asks anything."""
+        """What a task asks of its caller now, and the caller can know, if it asks anything."""
         run = self.runs.get(task_id)
-        return None if run is None else run.questions.pause
+        if run is None or run.questions.pause is not run.questions.published:
+            return None
+        return run.questions.pause
 
-    async def cancel(self, *runs: Run, why: str) -> None:
-        """Stop runs, and wait until they have: their tasks are CANCELED then.
+    def stop(self, run: Run, why: str) -> None:
+        """Have a run stopped.
 
         A backend that does not let go within `LAST_WORDS` is no longer waited for. Its task is
         CANCELED nevertheless, and its context has to wait.
         """
+        if not run.scope.cancel_called:
+            run.cancel(why)
+            # Not in here: who waits may leave, and the task is to end nevertheless.
+            self._nursery.start_soon(self._insist, run, name=f"end of task {run.task_id}")
+
+    async def cancel(self, *runs: Run, why: str) -> None:
+        """Stop runs, and wait until all know that they have: their tasks are CANCELED then."""
         for run in runs:
-            if not run.scope.cancel_called:
-                run.cancel(why)
-                # Not in here: who waits may leave, and the task is to end nevertheless.
-                self._nursery.start_soon(self._insist, run, name=f"end of task {run.task_id}")
+            self.stop(run, why)
         for run in runs:
             await run.ended.wait()
 
     async def _insist(self, run: Run) -> None:
         with trio.move_on_after(LAST_WORDS, shield=True):
-            await run.ended.wait()
-        if not run.ended.is_set():
+            await run.over.wait()
+        if not run.over.is_set():
             log.error("task %s: the backend does not let go", run.record.id)
             run.close()
 
     async def drain(self, grace: float) -> None:
         """Take no new tasks, give the running ones `grace` seconds to end, and cancel the rest.
 
-        One that is paused does not run: nobody is going to answer it, so it is not waited for.
+        Those that do not run are not waited for. Where the store outlives us they are left as they
+        are, for the next server to go on with; otherwise nobody is ever going to answer them.
         """
         self._stopping = True
+        self._put_away()
         why = "The server stopped."
         runs = list(self.runs.values())
         await self.cancel(*(run for run in runs if run.questions.pause is not None), why=why)
         with trio.move_on_after(grace):
             for run in runs:
                 await run.ended.wait()
-        await self.cancel(*(run for run in runs if not run.ended.is_set()), why=why)
+        self._put_away()
+        with trio.move_on_after(2 * LAST_WORDS):  # longer only where nothing can be kept
+            await self.cancel(*(run for run in runs if not run.ended.is_set()), why=why)
+        for run in runs:
+            run.journal.close()
+
+    def _put_away(self) -> None:
+        """Leave what waits to the next server, where there can be one that goes on with it."""
+        if not self.store.durable:
+            return
+        for run in self.runs.values():
+            asked = run.questions.pause is not None and resuming(self.backend) is not None
+            if asked or not run.first.is_set():
+                run.put_away()
 
     async def _live(self, run: Run, context: Context) -> None:
         try:
@@ -184,22 +249,21 @@ class Supervisor:
                 await run.first.wait()
                 await run.work(self.backend)
         finally:
-            del self.runs[run.record.id]
-            self._tasks.drop(run.record.owner)
             context.leave(run)
             if not context.line:
                 self._busy.drop(run.record.owner)
                 del self._contexts[run.conversation]
             run.close()
 
+    def _forget(self, run: Run) -> None:
+        """The end of a run has been told. One that is left to the next server is not forgotten."""
+        if self.runs.pop(run.task_id, None) is not None:
+            self._tasks.drop(run.record.owner)
+
 
 def conversation(owner: str, context_id: str) -> str:
     """The key of one caller's context. Nobody who does not know both can make it."""
     return hashlib.sha256(f"{len(owner)}:{owner}{context_id}".encode()).hexdigest()[:32]
-
-
-def _nobody_yet() -> None:
-    """A new task has no followers to tell."""
 
 
 def _belonging(message: Message, task_id: str, context_id: str) -> Message:

@@ -29,7 +29,7 @@ from a2acore.backend import (
     Usage,
 )
 from a2acore.diff import Files, Outcome, unified
-from a2acore.lifecycle import EXTENSION
+from a2acore.lifecycle import EXTENSION, Record
 from a2acore.model import (
     Artifact,
     Message,
@@ -115,6 +115,18 @@ class Scribe:
             events.append(self._artifact(last, append=True, last=True))
         self._flowing.clear()
         return events
+
+    def take_up(self, record: Record) -> None:
+        """Go on where another server left a task: what it had open is open."""
+        for message in (*record.history, record.status.message):
+            for part in message.parts if message is not None else ():
+                if isinstance(part.data, dict) and part.data.get("kind") == "tool":
+                    tool = _tool_of(part.data)
+                    self._tools[tool.id] = tool
+        for name in ("response", "thinking"):
+            growing = record.artifacts.get(name)
+            if growing is not None and not growing.whole:
+                self._flowing[name] = growing.last
 
     def status(
         self, state: TaskState, now: str, message: Message | None = None
@@ -253,6 +265,23 @@ class Scribe:
         self, artifact: Artifact, *, append: bool = False, last: bool = False
     ) -> TaskArtifactUpdateEvent:
         return TaskArtifactUpdateEvent(self.task_id, self.context_id, artifact, append, last)
+
+
+def _tool_of(data: Metadata) -> ToolCall:
+    """A tool call as `Scribe.tool_data` told it."""
+    return ToolCall(
+        data["id"],
+        name=data["name"],
+        title=data["title"],
+        kind=data["toolKind"],
+        status=data["status"],
+        input=data.get("input"),
+        locations=tuple(
+            Location(place["path"], place.get("line")) for place in data.get("locations", ())
+        ),
+        output=data.get("output", ""),
+        exit_code=data.get("exitCode"),
+    )
 
 
 def tool_line(tool: ToolCall) -> str:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec import structs
 from trio.testing import wait_all_tasks_blocked
 
-from a2acore.backend import AgentInfo, Question, Text, Turn
+from a2acore.backend import AgentInfo, Choices, Question, Text, Turn
 from a2acore.errors import (
     A2AError,
     ContentTypeNotSupported,
@@ -22,6 +22,7 @@ from a2acore.errors import (
     TaskNotFound,
     UnsupportedOperation,
 )
+from a2acore.ledger import nothing
 from a2acore.lifecycle import Record
 from a2acore.listing import LARGEST_PAGE, PAGE
 from a2acore.model import (
@@ -43,7 +44,7 @@ from a2acore.model import (
     TaskStatusUpdateEvent,
 )
 from a2acore.service import ANONYMOUS, Caller, Service
-from a2acore.store import MemoryStore, Sent
+from a2acore.store import Beginning, MemoryStore, Sent
 from a2acore.supervisor import open_supervisor
 from tests.stage import (
     WORKSPACE,
@@ -419,10 +420,18 @@ def put(
     record = Record(name, context, owner, TaskStatus(TaskState.SUBMITTED, None, time))
     for number in range(3):
         record.hear(Message(f"{name}{number}", Role.USER, (Part(text=str(number)),)))
+    store.begin(Beginning(record, "/workspace", {}, Choices()), nothing)
     artifact = Artifact("a", (Part(text="out"),))
-    record.apply(TaskArtifactUpdateEvent(name, context, artifact))
-    record.apply(TaskStatusUpdateEvent(name, context, TaskStatus(state, None, time)))
-    store.save(record, lambda: None)
+    events = (
+        TaskArtifactUpdateEvent(name, context, artifact),
+        TaskStatusUpdateEvent(name, context, TaskStatus(state, None, time)),
+    )
+
+    def told() -> None:
+        for event in events:
+            record.apply(event)
+
+    store.append(record, events, told)
 
 
 def at(second: int) -> str:

@@ -2,6 +2,6 @@
 
 from a2acore.http.app import App
 from a2acore.http.extensions import Extensions, Served
-from a2acore.http.pages import CARDS, PUBLIC, pages
+from a2acore.http.pages import CARD, CARDS, PUBLIC, Pages
 
-__all__ = ["CARDS", "PUBLIC", "App", "Extensions", "Served", "pages"]
+__all__ = ["CARD", "CARDS", "PUBLIC", "App", "Extensions", "Pages", "Served"]

@@ -1,19 +1,18 @@
 """Bytes in, one operation, bytes out: both lines, both bindings, on one address.
 
-A bare ASGI app: the operations do not go through quart, which would cost more than all the rest of
-the way. What is no operation (the card, health) is a page, and those are quart's.
+A bare ASGI app: a framework would cost more than all the rest of the way.
 """
 
 from __future__ import annotations
 
 import logging
 import re
-from collections.abc import Callable, Collection, Mapping
-from contextlib import ExitStack
-from typing import Any
+from collections.abc import Awaitable, Callable, Collection, Mapping
+from functools import partial
+from typing import Any, NamedTuple
 
 import trio
-from attrs import define, evolve, field, frozen
+from attrs import define, evolve, field
 
 from a2acore import jsonrpc, negotiation
 from a2acore.asgi import ASGIApp, Receive, Scope, Send
@@ -23,11 +22,13 @@ from a2acore.errors import (
     InternalError,
     InvalidParams,
     InvalidRequest,
+    TooBusy,
 )
 from a2acore.http.exchange import Head, answer, piece, start_stream, while_connected
 from a2acore.http.extensions import Extensions, Plain
 from a2acore.http.interrupts import METHODS, respond
 from a2acore.http.pages import PAGES
+from a2acore.http.scopes import decline
 from a2acore.http.streams import HEARTBEAT, tell
 from a2acore.lifecycle import TERMINAL
 from a2acore.limits import Rates, Tally
@@ -48,8 +49,7 @@ PRIVATE = (b"cache-control", b"private, max-age=300")
 log = logging.getLogger(__name__)
 
 
-@frozen
-class Asked:
+class Asked(NamedTuple):
     """An operation that was asked for, and how to answer it."""
 
     operation: Operation
@@ -73,14 +73,21 @@ class App:
     """Take the methods of other servers that answer what is asked."""
     _rates: Rates = field(init=False)
     _streams: Tally = field(init=False)
+    _operations: Mapping[Operation, Callable[..., Awaitable[Any]]] = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         limits = self.service.supervisor.limits
         self._rates = Rates(limits)
         self._streams = Tally("streams", limits.streams, limits.streams_per_caller)
+        self._operations = {
+            operation: getattr(self.service, name) for operation, name in OPERATIONS.items()
+        }
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http" or scope["path"] in PAGES:
+        if scope["type"] != "http":
+            await decline(scope, receive, send)
+            return
+        if scope["path"] in PAGES:
             await self.pages(scope, receive, send)
             return
         head = Head.of(scope)
@@ -170,26 +177,31 @@ class App:
     # The operation
 
     async def _do(self, asked: Asked, head: Head, receive: Receive, send: Send) -> None:
-        if asked.operation not in WAITING:
-            await self._respond(asked, head, send)
+        if asked.operation in STREAMING:
+            await while_connected(receive, partial(self._stream, asked, head, send))
+        elif asked.operation in WAITING:
+            await while_connected(receive, partial(self._operate, asked, head, send))
         else:
-            await while_connected(receive, lambda: self._respond(asked, head, send))
+            await self._operate(asked, head, send)
 
-    async def _respond(self, asked: Asked, head: Head, send: Send) -> None:
-        with ExitStack() as held:
-            await self._operate(asked, head, held, send)
+    async def _stream(self, asked: Asked, head: Head, send: Send) -> None:
+        try:
+            self._streams.check(head.caller.name)
+        except TooBusy as error:
+            await _refuse(error, asked.dialect, send)
+            return
+        with self._streams.one(head.caller.name):
+            await self._operate(asked, head, send)
 
-    async def _operate(self, asked: Asked, head: Head, held: ExitStack, send: Send) -> None:
-        operation = getattr(self.service, OPERATIONS[asked.operation])
+    async def _operate(self, asked: Asked, head: Head, send: Send) -> None:
+        operation = self._operations[asked.operation]
         try:
             if asked.request.tenant not in ("", self.tenant):
                 raise InvalidParams("There is no such tenant here; use the one on the card, if any")
             active = self.extensions.activate(asked.operation, head)
             bare = self.extensions.hears_plain(active)
             if bare:
-                asked = evolve(asked, dialect=Plain(asked.dialect))
-            if asked.operation in STREAMING:
-                held.enter_context(self._streams.one(head.caller.name))
+                asked = asked._replace(dialect=Plain(asked.dialect))
             caller = evolve(head.caller, line=asked.dialect.version, plain=bare)
             value = await operation(caller, asked.request, **_manner(asked.operation, head))
         except A2AError as error:

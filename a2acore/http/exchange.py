@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from urllib.parse import parse_qsl, quote
 
 import trio
-from attrs import frozen
+from attrs import define
 
 from a2acore.asgi import Message, Receive, Scope, Send
 from a2acore.middleware.bearer import CALLER
@@ -15,9 +15,9 @@ from a2acore.service import ANONYMOUS, Caller
 Headers = Iterable[tuple[bytes, bytes]]
 
 
-@frozen
+@define(eq=False)
 class Head:
-    """What a request says before its body. Header names are in lower case."""
+    """What a request says before its body, decoded once. Header names are in lower case."""
 
     verb: str
     path: str
@@ -31,16 +31,11 @@ class Head:
         for raw_name, raw_value in scope["headers"]:
             name, value = raw_name.decode("latin-1"), raw_value.decode("latin-1")
             headers[name] = f"{headers[name]}, {value}" if name in headers else value
-        query: dict[str, str] = {}
-        for key, value in parse_qsl(
-            scope["query_string"].decode("latin-1"), keep_blank_values=True
-        ):
-            query[key] = f"{query[key]},{value}" if key in query else value
         raw_path = scope.get("raw_path") or quote(scope["path"], safe="/:").encode()
         return cls(
             scope["method"],
             raw_path.decode("latin-1").partition("?")[0],
-            query,
+            _query(scope["query_string"]) if scope["query_string"] else {},
             headers,
             scope.get(CALLER, ANONYMOUS),
         )
@@ -49,6 +44,13 @@ class Head:
     def content_type(self) -> str:
         """The media type of the body, without its parameters; empty when it is not said."""
         return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def _query(said: bytes) -> dict[str, str]:
+    query: dict[str, str] = {}
+    for key, value in parse_qsl(said.decode("latin-1"), keep_blank_values=True):
+        query[key] = f"{query[key]},{value}" if key in query else value
+    return query
 
 
 async def answer(

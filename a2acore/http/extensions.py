@@ -50,7 +50,8 @@ class Extensions:
         Raises:
             ExtensionSupportRequired: it sends a message, and does not name one that is required.
         """
-        named = [uri.strip() for name in HEADERS for uri in head.headers.get(name, "").split(",")]
+        said = [head.headers[name] for name in HEADERS if name in head.headers]
+        named = [uri.strip() for each in said for uri in each.split(",")]
         missing = self.required.difference(named)
         if missing and operation in (Operation.SEND, Operation.STREAM):
             uris = ", ".join(sorted(missing))
@@ -93,8 +94,19 @@ class Plain:
     def result(self, operation: Operation, value: Any) -> bytes:
         return self._dialect.result(operation, plain(value))
 
+    @property
+    def form(self) -> str:
+        return f"{self._dialect.form}, plain"
+
+    @property
+    def envelope(self) -> tuple[bytes, bytes]:
+        return self._dialect.envelope
+
     def frame(self, event: Event, *, final: bool) -> bytes:
         return self._dialect.frame(plain(event), final=final)
+
+    def text(self, event: Event, *, final: bool) -> bytes:
+        return self._dialect.text(plain(event), final=final)
 
     def refusal(self, error: A2AError) -> bytes:
         return self._dialect.refusal(error)

@@ -1,21 +1,20 @@
 """The pages that are no operation: the card, our extension's schema, and whether we are alive.
 
-On Quart.
+What is answered is made ready when they are, body and headers: callers ask for the card more often
+than for anything else, and most of them ask for nothing but the card.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
-from quart import request
-from quart_trio import QuartTrio
-from quart_trio.wrappers import TrioResponse
-from werkzeug.exceptions import HTTPException
+from attrs import frozen
 
 from a2acore import negotiation
-from a2acore.asgi import ASGIApp
+from a2acore.asgi import Receive, Scope, Send
 from a2acore.cards import MAX_AGE, SCHEMA, Cards
+from a2acore.http.exchange import Head, Headers
 from a2acore.negotiation import Form
 from a2acore.refusal import Refusal
 
@@ -29,52 +28,76 @@ PUBLIC = CARDS | {SCHEMA, HEALTH}
 """What anybody may see."""
 PAGES = PUBLIC
 
+READING = frozenset({"GET", "HEAD"})
+ALLOW = (b"allow", b"GET, HEAD, OPTIONS")
+CHOOSING = frozenset({b"a2a-version", b"if-none-match", b"if-modified-since"})
+"""Headers that make a difference to what is answered."""
 
-class Page(TrioResponse):
-    """An answer of ours is JSON, also where quart makes it (OPTIONS)."""
 
-    default_mimetype = "application/json"
+@frozen
+class Page:
+    """A whole answer, ready to be sent."""
+
+    body: bytes
+    headers: tuple[tuple[bytes, bytes], ...]
+
+    @classmethod
+    def of(cls, body: bytes, media_type: bytes, headers: Headers = ()) -> Page:
+        about = ((b"content-type", media_type), (b"content-length", b"%d" % len(body)))
+        return cls(body, (*headers, *about))
+
+    async def send(self, scope: Scope, send: Send) -> None:
+        body = b"" if scope["method"] == "HEAD" else self.body
+        await _send(send, 200, self.headers, body)
 
 
-def pages(cards: Cards, card_default: Form) -> ASGIApp:
-    """The pages of a server as an ASGI app."""
-    app = QuartTrio(__name__)
-    app.response_class = Page
+class Pages:
+    """The pages of a server, as an ASGI app for requests to `PAGES`."""
 
-    @app.get(CARD)
-    @app.get(OLD_CARD)
-    async def card() -> Page:
-        form = negotiation.card_form(
-            negotiation.declared(request.headers, request.args), card_default
-        )
-        document = cards.document(form)
-        headers = cards.headers(document)
-        if cards.unchanged(
-            document,
-            request.headers.get("If-None-Match", ""),
-            request.headers.get("If-Modified-Since", ""),
-        ):
-            unchanged = Page(b"", 304, headers)
-            # Both would speak of the document that is not sent (RFC 9110, 8.6 and 15.4.5).
-            del unchanged.headers["Content-Type"], unchanged.headers["Content-Length"]
-            return unchanged
-        return Page(document.body, 200, headers)
+    def __init__(self, cards: Cards, card_default: Form) -> None:
+        self._cards = cards
+        self._default: Form = card_default
+        self._forms: Mapping[Form, Page] = {
+            form: Page.of(document.body, b"application/json", cards.headers(form))
+            for form, document in cards.documents.items()
+        }
+        schema = Path(__file__).with_name(Path(SCHEMA).name).read_bytes()
+        caching = (b"cache-control", b"public, max-age=%d" % MAX_AGE)
+        self._others: Mapping[str, Page] = {
+            SCHEMA: Page.of(schema, b"application/schema+json", [caching]),
+            HEALTH: Page.of(b'{"status":"ok"}', b"application/json"),
+        }
 
-    schema = Path(__file__).with_name(Path(SCHEMA).name).read_bytes()
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] not in READING:
+            await _refuse(scope, send)
+        elif scope["path"] in CARDS:
+            await self._send_card(scope, send)
+        else:
+            await self._others[scope["path"]].send(scope, send)
 
-    @app.get(SCHEMA)
-    async def extension() -> Page:
-        headers = {"Cache-Control": f"public, max-age={MAX_AGE}"}
-        return Page(schema, 200, headers, content_type="application/schema+json")
+    async def _send_card(self, scope: Scope, send: Send) -> None:
+        form = self._default
+        if scope["query_string"] or any(name in CHOOSING for name, _ in scope["headers"]):
+            head = Head.of(scope)
+            said = head.headers
+            form = negotiation.card_form(negotiation.declared(said, head.query), form)
+            none_match, since = said.get("if-none-match", ""), said.get("if-modified-since", "")
+            if self._cards.unchanged(form, none_match, since):
+                # Without what speaks of the content that is not sent (RFC 9110, 8.6 and 15.4.5).
+                await _send(send, 304, self._cards.headers(form), b"")
+                return
+        await self._forms[form].send(scope, send)
 
-    @app.get(HEALTH)
-    async def health() -> Page:
-        return Page(b'{"status":"ok"}')
 
-    @app.errorhandler(HTTPException)
-    async def refuse(error: HTTPException) -> Page:
-        allow = ", ".join(sorted(getattr(error, "valid_methods", None) or ()))
-        refusal = Refusal(error.code or 500, f"{error.name}; possible here: {allow}")
-        return Page(refusal.body(), refusal.status, {"Allow": allow})
+async def _refuse(scope: Scope, send: Send) -> None:
+    if scope["method"] == "OPTIONS":
+        await _send(send, 204, [ALLOW], b"")
+        return
+    refusal = Refusal(405, f"Method not allowed; possible here: {ALLOW[1].decode()}")
+    await _send(send, 405, [*refusal.headers(close=False), ALLOW], refusal.body())
 
-    return cast(ASGIApp, app)
+
+async def _send(send: Send, status: int, headers: Headers, body: bytes) -> None:
+    await send({"type": "http.response.start", "status": status, "headers": headers})
+    await send({"type": "http.response.body", "body": body})

@@ -7,6 +7,7 @@ was: `Last-Event-ID` on a subscription. That is beyond the protocol, and does no
 from __future__ import annotations
 
 from collections.abc import Collection
+from functools import partial
 
 import trio
 
@@ -42,18 +43,20 @@ async def tell(
     if isinstance(value, Message):
         await send(piece(sse.encode(dialect.frame(value, final=True)), more=False))
         return
+    follower, form, envelope = value.follower, dialect.form, dialect.envelope
     if not value.resumed:
         over = value.task.status.state in ends
-        snapshot = _snapshot(value.task, dialect, over=over, number=value.follower.number)
+        id = "" if value.ended else str(follower.number)
+        snapshot = _snapshot(value.task, dialect, over=over, id=id)
         await send(piece(snapshot, more=not over))
         if over:
             return
     while True:
         news = None
-        heard = value.follower.number
+        heard = follower.number
         try:
             with trio.move_on_after(heartbeat):
-                news = await value.follower.more()
+                news = await follower.more()
         except FellBehind:
             error = InternalError("This stream fell too far behind; subscribe again")
             await send(piece(sse.encode(dialect.refusal(error), "error"), more=False))
@@ -65,7 +68,10 @@ async def tell(
         over = not news
         for number, event in enumerate(news, heard + 1):
             over = isinstance(event, TaskStatusUpdateEvent) and event.status.state in ends
-            frames.append(sse.encode(dialect.frame(event, final=over), id=str(number)))
+            write = partial(dialect.text, event, final=over)
+            # An end may be one for this stream alone.
+            text = write() if over else follower.text(number, form, write)
+            frames.append(sse.numbered(text, envelope, number))
             if over:
                 break
             if (size := size + len(frames[-1])) >= PIECE:
@@ -76,13 +82,13 @@ async def tell(
             return
 
 
-def _snapshot(task: Task, dialect: Dialect, *, over: bool, number: int) -> bytes:
+def _snapshot(task: Task, dialect: Dialect, *, over: bool, id: str) -> bytes:
     """The task as it stands, and, if there is no more to tell, an event that says so.
 
     It is over when the task waits for an answer that this request was not, or when the same message
     was sent before. A stream of line 0.3 ends with `final`; on 1.0 nothing follows an end.
     """
-    frame = sse.encode(dialect.frame(task, final=False), id=str(number))
+    frame = sse.encode(dialect.frame(task, final=False), id=id)
     if not over or (dialect.version == v10.VERSION and task.status.state in TERMINAL):
         return frame
     event = TaskStatusUpdateEvent(task.id, task.context_id, task.status)

@@ -1,6 +1,17 @@
 """Where tasks rest: a port, and the stores behind it."""
 
 from a2acore.store.memory import MemoryStore
-from a2acore.store.port import Entry, Sent, Store
+from a2acore.store.port import Beginning, Entry, Item, Left, Page, Query, Sent, Spot, Store
 
-__all__ = ["Entry", "MemoryStore", "Sent", "Store"]
+__all__ = [
+    "Beginning",
+    "Entry",
+    "Item",
+    "Left",
+    "MemoryStore",
+    "Page",
+    "Query",
+    "Sent",
+    "Spot",
+    "Store",
+]

@@ -1,46 +1,27 @@
 """Tasks in memory: gone with the process.
 
 Running tasks are kept as they are. Ended ones are kept as bytes: a hundred thousand of them as
-structs would make the garbage collector stop the server for half a second at a time.
+structs would make the garbage collector stop the server for half a second at a time. Events are
+not kept at all, beyond what a task's journal holds.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import heapq
+from collections.abc import Callable, Iterator, Sequence
 from itertools import chain
 
-import msgspec
-from attrs import define, field, frozen
-from msgspec import structs
+from attrs import define, field
 
 from a2acore.lifecycle import TERMINAL, Record
-from a2acore.model import Metadata, Task, TaskState
-from a2acore.push.port import Webhook
-from a2acore.store.port import Entry, Sent
+from a2acore.model import Metadata
+from a2acore.push.port import Behind, DeadLetter, Place, Webhook
+from a2acore.store.entries import Ended, fits, spot
+from a2acore.store.port import Beginning, Entry, Item, Left, Page, Query, Sent
+from a2acore.work import Written
 
 KEEP = 10_000
 """Ended tasks, and as many of each other thing, that are kept; the oldest go first."""
-
-_encode = msgspec.json.Encoder().encode
-_decode = msgspec.json.Decoder(Task).decode
-
-
-@frozen(eq=False)
-class Ended:
-    """A task that has ended, packed."""
-
-    id: str
-    context_id: str
-    owner: str
-    state: TaskState
-    timestamp: str
-    _packed: bytes
-
-    def task(self, history_length: int | None = None) -> Task:
-        task = _decode(self._packed)
-        if history_length is None or len(task.history) <= history_length:
-            return task
-        return structs.replace(task, history=task.history[len(task.history) - history_length :])
 
 
 @define(eq=False)
@@ -48,39 +29,48 @@ class MemoryStore:
     """A store that holds nothing after the end of the process."""
 
     keep: int = KEEP
+    durable: bool = field(default=False, init=False)
     _running: dict[str, Record] = field(factory=dict)
     _ended: dict[str, Ended] = field(factory=dict)
     _sent: dict[tuple[str, str], Sent] = field(factory=dict)
     _sessions: dict[str, Metadata] = field(factory=dict)
     """By conversation, the one that was kept last at the end."""
     _webhooks: dict[str, dict[str, Webhook]] = field(factory=dict)
+    _dead: dict[tuple[str, str, int], DeadLetter] = field(factory=dict)
 
-    def save(self, record: Record, tell: Callable[[], None]) -> None:
-        if record.state in TERMINAL:
-            self._running.pop(record.id, None)
-            self._ended[record.id] = Ended(
-                record.id,
-                record.context_id,
-                record.owner,
-                record.state,
-                record.timestamp,
-                _encode(record.task()),
-            )
+    def check(self) -> None:
+        """There is always room: what is kept is bounded."""
+
+    def begin(self, beginning: Beginning, told: Callable[[], None]) -> None:
+        self._running[beginning.record.id] = beginning.record
+        told()
+
+    def append(self, record: Record, items: Sequence[Item], told: Callable[[], None]) -> None:
+        told()
+        if record.state in TERMINAL and self._running.pop(record.id, None) is not None:
+            self._ended[record.id] = Ended.of(record)
             if len(self._ended) > self.keep:
-                oldest = next(iter(self._ended))
-                del self._ended[oldest]
-                self._webhooks.pop(oldest, None)
-        else:
-            self._running[record.id] = record
-        tell()
+                self._forget(next(iter(self._ended)))
+
+    async def settle(self) -> None:
+        """All is kept already."""
 
     async def find(self, task_id: str) -> Entry | None:
         return self._running.get(task_id) or self._ended.get(task_id)
 
-    async def entries(self) -> Iterable[Entry]:
-        return chain(self._running.values(), self._ended.values())
+    async def page(self, query: Query) -> Page:
+        found = [entry for entry in self._entries() if fits(entry, query)]
+        rest = [e for e in found if query.before is None or spot(e) < query.before]
+        shown = heapq.nlargest(query.size + 1, rest, key=spot)
+        return Page(shown[: query.size], len(found), len(shown) > query.size)
 
-    async def keep_webhook(self, webhook: Webhook) -> None:
+    async def events(self, task_id: str, after: int) -> Sequence[Written] | None:
+        return None
+
+    async def left(self) -> Sequence[Left]:
+        return ()
+
+    def keep_webhook(self, webhook: Webhook, place: Place) -> None:
         config = webhook.config
         if config.task_id in self._running or config.task_id in self._ended:
             self._webhooks.setdefault(config.task_id, {})[config.id] = webhook
@@ -88,13 +78,32 @@ class MemoryStore:
     async def webhooks(self, task_id: str) -> Sequence[Webhook]:
         return list(self._webhooks.get(task_id, {}).values())
 
-    async def drop_webhook(self, task_id: str, id: str) -> None:
+    def drop_webhook(self, task_id: str, id: str) -> None:
         self._webhooks.get(task_id, {}).pop(id, None)
+        for key in [key for key in self._dead if key[:2] == (task_id, id)]:
+            del self._dead[key]
+
+    def move_webhook(self, task_id: str, id: str, place: Place) -> None:
+        """Who follows a task knows the place by itself, for as long as there is this process."""
+
+    async def behind(self) -> Sequence[Behind]:
+        return ()
+
+    def bury(self, letter: DeadLetter) -> None:
+        self._dead[letter.task_id, letter.webhook_id, letter.first] = letter
+        if len(self._dead) > self.keep:
+            del self._dead[next(iter(self._dead))]
+
+    def unbury(self, letter: DeadLetter) -> None:
+        self._dead.pop((letter.task_id, letter.webhook_id, letter.first), None)
+
+    async def dead_letters(self, *, wanted: bool = False) -> Sequence[DeadLetter]:
+        return [letter for letter in self._dead.values() if letter.wanted or not wanted]
 
     async def sent(self, owner: str, key: str) -> Sent | None:
         return self._sent.get((owner, key))
 
-    async def keep_sent(self, owner: str, key: str, sent: Sent) -> None:
+    def keep_sent(self, owner: str, key: str, sent: Sent) -> None:
         self._sent[owner, key] = sent
         if len(self._sent) > self.keep:
             del self._sent[next(iter(self._sent))]
@@ -108,3 +117,12 @@ class MemoryStore:
             self._sessions[conversation] = session
             if len(self._sessions) > self.keep:
                 del self._sessions[next(iter(self._sessions))]
+
+    def _entries(self) -> Iterator[Entry]:
+        return chain(self._running.values(), self._ended.values())
+
+    def _forget(self, task_id: str) -> None:
+        del self._ended[task_id]
+        for id in list(self._webhooks.get(task_id, {})):
+            self.drop_webhook(task_id, id)
+        self._webhooks.pop(task_id, None)

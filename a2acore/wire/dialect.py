@@ -46,6 +46,16 @@ class Dialect(Protocol):
     media_type: str
     """The content type of its answers that are no streams."""
 
+    @property
+    def envelope(self) -> tuple[bytes, bytes]:
+        """What stands before and behind an event in the data of a stream."""
+        ...
+
+    @property
+    def form(self) -> str:
+        """The form that it writes events in: many requests have one form."""
+        ...
+
     def request(
         self,
         operation: Operation,
@@ -72,10 +82,14 @@ class Dialect(Protocol):
         ...
 
     def frame(self, event: Event, *, final: bool) -> bytes:
-        """One event of a stream, as the data of one server-sent event.
+        """One event of a stream, as the data of one server-sent event: its text in the envelope.
 
         `final` says that the stream ends after this event.
         """
+        ...
+
+    def text(self, event: Event, *, final: bool) -> bytes:
+        """An event as it stands in the envelope: the same in all dialects of one form."""
         ...
 
     def refusal(self, error: A2AError) -> bytes:

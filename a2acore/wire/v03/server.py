@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -60,7 +61,7 @@ PARAMS: Mapping[Operation, tuple[type[shapes.Shape], Callable[[Any], Any]]] = {
 class JsonRpc:
     """Line 0.3 on JSON-RPC, for the request with this id."""
 
-    version = VERSION
+    version = form = VERSION
     media_type = JSON
 
     def __init__(self, request_id: RpcId) -> None:
@@ -83,8 +84,15 @@ class JsonRpc:
     def result(self, operation: Operation, value: Any) -> bytes:
         return jsonrpc.response(self._id, self._answer(operation, value))
 
+    @cached_property
+    def envelope(self) -> tuple[bytes, bytes]:
+        return jsonrpc.envelope(self._id)
+
     def frame(self, event: model.Event, *, final: bool) -> bytes:
         return jsonrpc.response(self._id, schema.write_event(event, final=final))
+
+    def text(self, event: model.Event, *, final: bool) -> bytes:
+        return msgspec.json.encode(schema.write_event(event, final=final))
 
     def refusal(self, error: A2AError) -> bytes:
         return refusals.rpc(self._id, error)
@@ -115,9 +123,14 @@ class Rest:
 
     version = VERSION
     media_type = JSON
+    envelope = (b"", b"")
 
     def __init__(self) -> None:
         self._schema = False
+
+    @property
+    def form(self) -> str:
+        return f"{VERSION}, {'schema' if self._schema else 'proto'}"
 
     def request(
         self,
@@ -163,6 +176,8 @@ class Rest:
     def frame(self, event: model.Event, *, final: bool) -> bytes:
         form = schema if self._schema else proto
         return msgspec.json.encode(wrapped(event, form.write_event(event, final=final)))
+
+    text = frame
 
     def refusal(self, error: A2AError) -> bytes:
         return refusals.rest(error)

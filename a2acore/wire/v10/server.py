@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -70,7 +71,7 @@ def wrapped(event: Event) -> StreamResponse:
 class JsonRpc:
     """Line 1.0 on JSON-RPC, for the request with this id."""
 
-    version = VERSION
+    version = form = VERSION
     media_type = JSON
 
     def __init__(self, request_id: RpcId) -> None:
@@ -92,8 +93,15 @@ class JsonRpc:
     def result(self, operation: Operation, value: Any) -> bytes:
         return jsonrpc.response(self._id, _answer(operation, value))
 
+    @cached_property
+    def envelope(self) -> tuple[bytes, bytes]:
+        return jsonrpc.envelope(self._id)
+
     def frame(self, event: Event, *, final: bool) -> bytes:
         return jsonrpc.response(self._id, wrapped(event))
+
+    def text(self, event: Event, *, final: bool) -> bytes:
+        return msgspec.json.encode(wrapped(event))
 
     def refusal(self, error: A2AError) -> bytes:
         return refusals.rpc(self._id, error)
@@ -105,7 +113,8 @@ class JsonRpc:
 class Rest:
     """Line 1.0 on HTTP+JSON, answering in this media type."""
 
-    version = VERSION
+    version = form = VERSION
+    envelope = (b"", b"")
 
     def __init__(self, media_type: str = JSON) -> None:
         self.media_type = media_type
@@ -135,6 +144,8 @@ class Rest:
 
     def frame(self, event: Event, *, final: bool) -> bytes:
         return msgspec.json.encode(wrapped(event))
+
+    text = frame
 
     def refusal(self, error: A2AError) -> bytes:
         return refusals.rest(error)
