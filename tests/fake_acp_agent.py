@@ -20,6 +20,7 @@ And with flags that say what it can do:
     --replays HOW        when it tells of the past: `before` it answers session/load, or `behind`
     --choices JSON       `modes`, `models` and `configOptions` of its sessions
     --opens UPDATE       says so right behind its answer to session/new
+    --goes-on STEPS      what it does when it is prompted with words, in place of echoing them
     --makes VALUE        whatever a configuration option is set to becomes this
 """
 
@@ -72,6 +73,7 @@ class Agent:
         self.forgetful = False
         self.replaying = threading.Thread()
         self.chosen = json.loads(flags.choices)
+        self.goes_on = json.loads(flags.goes_on)
         self.fails = dict(fault.split("=") for fault in flags.fails)
         self.prompt: list[Any] = []
         self.afterwards: list[Any] = []
@@ -311,7 +313,7 @@ class Agent:
         try:
             steps = json.loads(prompt[0]["text"])
         except (ValueError, KeyError):
-            steps = [["say", prompt[0].get("text", "")]]
+            steps = self.goes_on or [["say", prompt[0].get("text", "")]]
         answer: Any = {"result": {"stopReason": "end_turn"}}
         try:
             for name, *arguments in steps:
@@ -443,6 +445,7 @@ def main() -> None:
     parser.add_argument("--replays", default="before")
     parser.add_argument("--choices", default=CHOICES)
     parser.add_argument("--opens", action="append", default=[])
+    parser.add_argument("--goes-on", default="[]")
     parser.add_argument("--makes")
     flags = parser.parse_args()
     if flags.stubborn:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -12,9 +14,32 @@ import pytest
 import trio
 
 from a2abackends.acp import Limits
-from a2acore.backend import AgentFailed, AgentRefused, Notice, Usage
+from a2abackends.acp.revival import GO_ON
+from a2acore.backend import (
+    AgentFailed,
+    AgentRefused,
+    Choices,
+    Credential,
+    Notice,
+    Permission,
+    Settings,
+    Usage,
+)
 from a2acore.model import Metadata, Part
-from tests.test_acp import Answerer, Heard, allow, fake, is_alive, running, wait_until_dead
+from tests.left_behind import leave_behind
+from tests.test_acp import (
+    AGENT,
+    PATIENCE,
+    Answerer,
+    Heard,
+    allow,
+    fake,
+    is_alive,
+    never,
+    running,
+    wait_until_dead,
+)
+from tests.test_acp_choices import OPTIONS
 
 Make = Callable[..., Heard]
 
@@ -241,9 +266,6 @@ async def test_the_cost_of_a_session_that_was_gone_back_to_is_not_billed_twice(
 async def test_an_answer_to_a_question_of_before_a_restart_never_reaches_the_agent(
     tmp_path: Path, make: Make, memory: Path
 ) -> None:
-    async def never(asking: Any) -> Any:
-        await trio.sleep_forever()
-
     async with fake(tmp_path, f"--memory={memory}") as backend:
         turn = make(["ask", {"toolCallId": "t"}], answer=never)
         async with running(backend, turn) as scope:
@@ -253,6 +275,138 @@ async def test_an_answer_to_a_question_of_before_a_restart_never_reaches_the_age
     heard = await served(after, f"--memory={memory}")
     assert heard == ["initialize", "session/resume", "session/prompt"]
     assert after.asked == []
+
+
+# Turns that were under way when the server was killed
+
+TOOL = {"toolCallId": "t", "title": "rm -r build"}
+ASK = ["ask", TOOL]
+
+
+async def left(turn: Heard, *flags: str) -> Heard:
+    """The turn, after a server was killed that had begun it, and that waited for an answer."""
+    command = (sys.executable, AGENT, *flags)
+    settings = Settings(turn.workspace, command=command, environment={"PATH": os.environ["PATH"]})
+    with trio.fail_after(PATIENCE):
+        await leave_behind(settings, turn)
+    return turn
+
+
+async def resumed(turn: Heard, *flags: str, **settings: Any) -> str | None:
+    """Have another server go on with it."""
+    async with fake(turn.workspace, *flags, **settings) as backend:
+        return await backend.resume(turn)  # type: ignore[attr-defined, no-any-return]
+
+
+@pytest.mark.parametrize("way", ["session/resume", "session/load"])
+async def test_a_turn_that_waited_for_an_answer_goes_on_in_its_session_and_asks_again(
+    make: Make, memory: Path, way: str
+) -> None:
+    flags = [f"--memory={memory}"]
+    if way == "session/load":
+        flags += ["--can", '{"sessionCapabilities": null}']
+    turn = await left(make(["say", "a"], ASK, answer=allow), *flags)
+    goes_on = json.dumps([ASK, ["say", " "], ["heard"]])
+    assert await resumed(turn, *flags, "--goes-on", goes_on) == "end_turn"
+    [asked] = turn.asked
+    assert isinstance(asked, Permission)
+    assert asked.tool.title == "rm -r build"
+    assert turn.response == f'once ["initialize", "{way}", "session/prompt"]'
+    assert kinds(turn) == ["resumed"]
+
+
+async def test_an_agent_that_goes_on_is_told_nothing_in_the_callers_name(
+    make: Make, memory: Path
+) -> None:
+    turn = await left(make(["say", "a"], ASK), f"--memory={memory}")
+    await resumed(turn, f"--memory={memory}")
+    assert turn.response == GO_ON[0]["text"]
+    past = json.loads((memory / kept(turn)["session"]).read_text())
+    assert past == [turn.text, turn.response]
+
+
+async def test_what_was_chosen_for_a_turn_holds_when_it_goes_on(make: Make, memory: Path) -> None:
+    flags = [f"--memory={memory}", "--choices", json.dumps(OPTIONS)]
+    turn = await left(make(ASK, choices=Choices(model="small")), *flags)
+    await resumed(turn, *flags, "--goes-on", '[["chosen"]]')
+    assert json.loads(turn.response)["m"] == "small"
+
+
+async def test_a_turn_can_be_left_and_gone_on_with_again(make: Make, memory: Path) -> None:
+    flags = [f"--memory={memory}", "--goes-on", json.dumps([ASK])]
+    turn = await left(make(ASK, answer=never), *flags)
+    async with fake(turn.workspace, *flags) as backend, trio.open_nursery() as nursery:
+        nursery.start_soon(backend.resume, turn)  # type: ignore[attr-defined]
+        await turn.wait_for(lambda: turn.asked)
+        nursery.cancel_scope.cancel()
+    turn.said.clear()
+    turn.answer = allow
+    await resumed(turn, *flags)
+    assert turn.response == "once"
+    assert kinds(turn) == ["resumed"]
+
+
+@pytest.mark.parametrize(
+    "flags",
+    [
+        ["--fails=session/resume=error", "--fails=session/load=error"],
+        ["--fails=session/resume=hang"],
+        ["--fails=session/resume=die"],
+        ["--fails=session/resume=forgets"],
+        ["--name", "somebody else"],
+        ["--can", '{"loadSession": false, "sessionCapabilities": null}'],
+    ],
+)
+async def test_a_turn_whose_session_cannot_be_had_is_interrupted_and_never_begun_anew(
+    make: Make, memory: Path, flags: list[str]
+) -> None:
+    turn = await left(make(ASK), f"--memory={memory}")
+    session = turn.session
+    with pytest.raises(AgentFailed, match="interrupted by a restart") as caught:
+        await resumed(turn, f"--memory={memory}", *flags, limits=Limits(start=2))
+    assert caught.value.stop_reason == "interrupted"
+    assert kept(turn)["session"] == kept(make(sessions={"of context": session}))["session"]
+    assert turn.response == ""
+
+
+@pytest.mark.parametrize("session", [None, {"of": "another backend"}])
+async def test_a_turn_of_which_no_session_was_kept_is_interrupted(
+    make: Make, session: Metadata | None
+) -> None:
+    turn = make(["say", "again"], sessions={"of context": session})
+    with pytest.raises(AgentFailed) as caught:
+        await resumed(turn)
+    assert caught.value.stop_reason == "interrupted"
+    assert turn.said == []
+
+
+@pytest.mark.parametrize("where", ["at the session", "at the prompt"])
+async def test_a_turn_that_waited_at_the_agents_door_is_begun_once_it_is_let_in(
+    tmp_path: Path, make: Make, memory: Path, where: str
+) -> None:
+    card = tmp_path / "card"
+    await served(make(["who"]), f"--memory={memory}")
+    flags = [f"--memory={memory}"]
+    steps: list[list[Any]] = [["say", "done"]]
+    if where == "at the session":
+        flags += ["--locked", str(card)]
+    else:
+        steps.insert(0, ["fail_unless", str(card), -32000])
+    turn = await left(make(*steps, answer=show(card)), *flags)
+    await resumed(turn, *flags)
+    assert [type(asked) for asked in turn.asked] == [Credential]
+    assert turn.response == "done"
+    assert kinds(turn) == []
+
+
+def show(card: Path) -> Answerer:
+    """An answer that lets the agent in."""
+
+    async def answer(asking: Any) -> Any:
+        os.mknod(card)
+        return await allow(asking)
+
+    return answer
 
 
 # An agent that names its sessions by the minute
@@ -330,13 +484,7 @@ async def test_an_agent_that_asks_to_be_let_in_as_it_goes_back_is_let_in(
 ) -> None:
     await served(make(["who"]), f"--memory={memory}")
     card = tmp_path / "card"
-
-    async def show_card(asking: Any) -> Any:
-        card.touch()
-        return await allow(asking)
-
-    answer: Answerer = show_card
-    turn = make(["past"], answer=answer)
+    turn = make(["past"], answer=show(card))
     assert await served(turn, f"--memory={memory}", "--locked", str(card)) == ['[["who"]]']
     assert len(turn.asked) == 1
 

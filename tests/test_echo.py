@@ -12,7 +12,7 @@ from typing import Any, get_args
 import msgspec
 import pytest
 import trio
-from attrs import define, field
+from attrs import define, evolve, field
 from trio.testing import MockClock
 
 from a2abackends.echo import ECHO
@@ -443,6 +443,173 @@ async def test_contexts_are_forgotten_when_there_are_too_many(caller: Caller) ->
     await caller.prompt("hello", context_id="one more")
     assert "this is turn 3\n" in (await caller.prompt("how many", context_id="0")).answer
     assert "this is turn 1\n" in (await caller.prompt("how many", context_id="1")).answer
+
+
+# After a restart
+
+
+class Killed(Exception):
+    """Comes in place of an answer, and ends the turn where it stands."""
+
+
+async def killed(turn: Recorded, play: Callable[[Recorded], Any], at: int = 1) -> Recorded:
+    """Play a turn that is killed instead of getting its `at`th answer; what is left of it."""
+    answers = turn.answering
+
+    def answer(asking: Asking) -> Answer:
+        if len(turn.asked) == at:
+            raise Killed
+        return answers(asking)
+
+    turn.answering = answer
+    with pytest.raises(Killed):
+        await play(turn)
+    usage = turn.said.pop()  # nobody who is killed has such last words
+    assert isinstance(usage, Usage)
+    session = json.loads(json.dumps(turn.session))
+    return evolve(turn, answering=answers, session=session, said=[], asked=[])
+
+
+def take_files(folder: Path) -> dict[str, str]:
+    """What the files of a folder hold, which are gone then."""
+    files = {file.name: file.read_text() for file in folder.iterdir()}
+    for name in files:
+        (folder / name).unlink()
+    return files
+
+
+async def resumed(left: Recorded, settings: Settings | None = None) -> Recorded:
+    """The rest of a turn, played by another server."""
+    async with ECHO.open(settings or Settings(left.workspace)) as echo:
+        await echo.resume(left)  # type: ignore[attr-defined]
+    return left
+
+
+@pytest.mark.parametrize(
+    ("prompt", "at"),
+    [
+        ("think question tool", 1),
+        ("tool credential question how many", 1),
+        ("tool credential question how many", 2),
+        ("slow:0 sudo edit a.md then permission edit b.md plan", 1),
+        ("slow:0 sudo edit a.md then permission edit b.md plan", 2),
+        ("sudo", 1),
+    ],
+)
+async def test_a_resumed_turn_says_and_does_what_was_left_of_it_and_no_more(
+    caller: Caller, tmp_path: Path, prompt: str, at: int
+) -> None:
+    yes = Answer(True, words="yes")
+    whole = await caller.prompt(prompt, yes)
+    written = take_files(tmp_path)
+    first = caller.turn(prompt, yes, context_id="killed")
+    rest = await resumed(await killed(first, caller.echo.run, at))
+    assert first.said + rest.said == whole.said
+    assert first.asked + rest.asked[1:] == whole.asked
+    assert rest.asked[0] == first.asked[-1]
+    assert take_files(tmp_path) == written
+
+
+async def test_a_resumed_turn_that_is_denied_ends_there(caller: Caller) -> None:
+    rest = await resumed(await killed(caller.turn("sudo edit a.md think", DENY), caller.echo.run))
+    assert rest.answer == "denied: not today\n"
+    assert [call.status for call in rest.of(ToolCall)] == ["cancelled"]
+    assert not (caller.workspace / "a.md").exists()
+
+
+NESTED = """
+[[rules]]
+when = { turn = "first" }
+steps = [{ do = "refuse", text = "nobody comes here twice" }]
+
+[[rules]]
+steps = [
+  { do = "text", text = "1" },
+  { do = "permission", tool = { title = "outer" }, on_allow = [
+    { do = "text", text = "2" },
+    { do = "permission", tool = { title = "inner" }, on_deny = [
+      { do = "text", text = "3" },
+      { do = "question", text = "why?" },
+      { do = "text", text = "4 {answer} {turn}" },
+    ] },
+    { do = "text", text = "5" },
+  ] },
+  { do = "text", text = "6" },
+  { do = "end", reason = "done" },
+  { do = "text", text = "7" },
+]
+"""
+
+
+async def test_a_turn_is_resumed_within_the_branches_that_its_answers_took(tmp_path: Path) -> None:
+    settings = scripted(tmp_path, NESTED)
+    caller = await script_caller(settings)
+    with pytest.raises(AgentRefused):
+        await caller.prompt("hello")
+    turn = caller.turn("hello")
+
+    def answers(asking: Asking) -> Answer:
+        match asking:
+            case Permission(ToolCall(title=title)):
+                return Answer(title == "outer")
+        return Answer(True, words="because")
+
+    turn.answering = answers
+    left = await killed(turn, caller.echo.run, at=3)
+    assert turn.answer == "123"
+    rest = await resumed(left, settings)
+    assert rest.answer == "4 because 256"
+
+
+async def test_a_resumed_turn_can_be_killed_and_resumed_again(caller: Caller) -> None:
+    left = await killed(caller.turn("question question how many", ALLOW), caller.echo.run)
+    async with ECHO.open(Settings(caller.workspace)) as second:
+        left = await killed(left, second.resume)  # type: ignore[attr-defined]
+    assert left.said == []
+    rest = await resumed(left)
+    assert rest.answer.count("you said") == 2
+    assert "this is turn 1" in rest.answer
+
+
+async def test_a_context_counts_its_turns_across_a_restart(caller: Caller) -> None:
+    await caller.prompt("hello")
+    left = await killed(caller.turn("question", ALLOW), caller.echo.run)
+    async with ECHO.open(Settings(caller.workspace)) as second:
+        await second.resume(left)  # type: ignore[attr-defined]
+        after = await Caller(second, caller.workspace).prompt("how many")
+    assert "this is turn 3" in after.answer
+
+
+async def test_a_turn_that_asks_nothing_keeps_nothing(caller: Caller) -> None:
+    assert (await caller.prompt("think tool plan long:100")).session is None
+
+
+@pytest.mark.parametrize("session", [None, {}, {"agent": "another"}])
+async def test_a_turn_whose_place_was_not_kept_is_interrupted(
+    caller: Caller, session: Metadata | None
+) -> None:
+    turn = evolve(caller.turn("question"), session=session)
+    with pytest.raises(AgentFailed) as caught:
+        await resumed(turn)
+    assert caught.value.stop_reason == "interrupted"
+    assert turn.said == []
+
+
+async def test_the_place_of_another_task_of_the_context_is_not_taken(caller: Caller) -> None:
+    left = await killed(caller.turn("question", ALLOW), caller.echo.run)
+    with pytest.raises(AgentFailed) as caught:
+        await resumed(evolve(left, task_id="another"))
+    assert caught.value.stop_reason == "interrupted"
+
+
+@pytest.mark.parametrize("steps", ["", '{ do = "text", text = "" }'])
+async def test_a_turn_whose_script_asks_nothing_there_any_more_is_interrupted(
+    caller: Caller, steps: str
+) -> None:
+    left = await killed(caller.turn("question", ALLOW), caller.echo.run)
+    with pytest.raises(AgentFailed) as caught:
+        await resumed(left, scripted(caller.workspace, f"[[rules]]\nsteps = [{steps}]"))
+    assert caught.value.stop_reason == "interrupted"
 
 
 # Settings

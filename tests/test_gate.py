@@ -485,7 +485,7 @@ async def test_a_command_knows_little_of_the_server_and_what_the_agent_passes(
     async with gate(workspace, **known) as backend:
         await backend.run(turn)
     names = dict(line.split("=", 1) for line in answers(turn)[-1]["output"].splitlines())
-    assert names.keys() == {"PATH", "LANG", "LC_TIME", "TERM", "A2ACODE_TERMINAL"}
+    assert names.keys() == {"PATH", "LANG", "LC_TIME", "TERM", "A2ACODE_TERMINAL", "A2ACODE_SERVER"}
     assert names["TERM"] == "vt100"
 
 

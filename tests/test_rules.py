@@ -382,4 +382,4 @@ def test_14_permissions_are_tried_with_commands_that_change_something() -> None:
         command for script in scripts for command in re.findall(r"RUN:(\w+)", script.read_text())
     ]
     assert commands
-    assert set(commands) == {"touch"}
+    assert set(commands) == {"touch", "mkdir"}

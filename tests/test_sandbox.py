@@ -822,16 +822,17 @@ def test_no_file_that_an_option_names_is_seen_by_the_agent(place: Place, core_du
     token = put(place.workspace / "token", "0123456789abcdef0123456789abcdef")
     token.chmod(0o600)
     audit, hidden = place.workspace / "audit.jsonl", put(place.workspace / "hidden/file").parent
-    files = (token, audit, hidden / "file")
+    kept = place.workspace / "kept.sqlite"
+    files = (token, audit, hidden / "file", kept, kept.with_name("kept.sqlite-wal"))
     steps = [["shell", f"cat {file}"] for file in files] + [["shell", "test $(ulimit -c) = 0"]]
     script = shutil.copy(AGENT, place.workspace)
     agent = ("--backend", "acp", "--agent-command", shlex.join([PYTHON, str(script)]))
     safe = ("--sandbox", "workspace-write", "--sandbox-hide", str(hidden))
-    own = ("--auth-token-file", str(token), "--audit", str(audit))
+    own = ("--auth-token-file", str(token), "--audit", str(audit), "--store", f"sqlite:///{kept}")
     with serving_command("--cwd", str(place.workspace), *agent, *safe, *own) as (url, _):
         done = a2acode("call", json.dumps(steps), "--url", url, A2ACODE_TOKEN=token.read_text())
-    assert done.stdout.splitlines()[:4] == ["1", "1", "1", "0"], done.stdout + done.stderr
-    assert audit.exists()
+    assert done.stdout.splitlines()[:6] == [*"111110"], done.stdout + done.stderr
+    assert all(file.exists() for file in files[:4])
 
 
 # Real agents

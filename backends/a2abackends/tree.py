@@ -14,8 +14,10 @@ import signal
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from pathlib import Path
 from uuid import uuid4
+
+from a2abackends.orphans import badge
+from a2abackends.proc import KERNEL, TICKS, descendants, everybody, uptime
 
 MARK = "A2ACODE_TERMINAL"
 ROUNDS = 10
@@ -27,15 +29,12 @@ NEWBORN = 1.0
 moment has no environment that one could look at."""
 AGAIN = 0.002
 """Seconds until we look again when there was nobody to kill."""
-KERNEL = 0x200000
-"""The flag of a thread of the kernel's (PF_KTHREAD), which never has an environment."""
-PROC = Path("/proc")
-TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def fresh_mark() -> dict[str, str]:
-    """A mark for the environment of a command that is to be found again."""
-    return {MARK: uuid4().hex}
+    """A mark for the environment of a command that is to be found again, by us or when we have
+    gone."""
+    return {MARK: uuid4().hex, **badge()}
 
 
 def kill_tree(leader: int, mark: Mapping[str, str], *, reaped: bool) -> None:
@@ -67,42 +66,18 @@ def kill_tree(leader: int, mark: Mapping[str, str], *, reaped: bool) -> None:
 def _find(leader: int, mark: bytes, *, reaped: bool) -> tuple[set[int], bool]:
     """Who is of a process's group, descends from it, or bears a mark; and whether there is somebody
     of whom that cannot be said yet."""
-    children: dict[int, list[int]] = {}
-    everyone: set[int] = set()
-    group: set[int] = set()
+    there = {process.pid: process for process in everybody()}
     marked: set[int] = set()
-    unsure, now = False, _uptime()
-    for entry in os.scandir(PROC) if PROC.is_dir() else ():
-        if not entry.name.isdecimal():
-            continue
-        pid = int(entry.name)
+    unsure, now = False, uptime()
+    for process in there.values():
         with suppress(OSError):  # it has just ended, or is not ours
-            # What stands before the last parenthesis is a name of the process's own choice.
-            stat = Path(entry, "stat").read_bytes().rpartition(b")")[2].split()
-            if stat[0] == b"Z":
-                continue
-            everyone.add(pid)
-            children.setdefault(int(stat[1]), []).append(pid)
-            if int(stat[2]) == leader:
-                group.add(pid)
-            environment = Path(entry, "environ").read_bytes()
-            if mark in environment.split(b"\0"):
-                marked.add(pid)
-            elif not environment and not int(stat[6]) & KERNEL:
-                unsure = unsure or now - int(stat[19]) / TICKS < NEWBORN
+            environment = process.environment()
+            if mark in environment:
+                marked.add(process.pid)
+            elif not environment and not process.flags & KERNEL:
+                unsure = unsure or now - process.started / TICKS < NEWBORN
     # A number is given to nobody else while a group goes by it.
-    renamed = reaped and leader in everyone
-    found = marked if renamed else marked | group
-    line = list(found if renamed else found | {leader})
-    while line:
-        new = [child for child in children.get(line.pop(), ()) if child not in found]
-        found.update(new)
-        line += new
-    return found, unsure
-
-
-def _uptime() -> float:
-    try:
-        return float(Path(PROC, "uptime").read_text().split()[0])
-    except OSError:
-        return 0.0
+    if reaped and leader in there:
+        return marked | descendants(marked, there), unsure
+    found = marked | {process.pid for process in there.values() if process.group == leader}
+    return found | descendants(found | {leader}, there), unsure

@@ -7,14 +7,20 @@ import signal
 from pathlib import Path
 
 import pytest
+import trio
 
+from a2abackends.acp import Limits, open_acp
+from a2acore.backend import Notice, Permission, Settings, ToolCall
 from a2acore.client import Client
-from a2acore.model import TaskArtifactUpdateEvent, TaskState
+from a2acore.model import Part, TaskArtifactUpdateEvent, TaskState
 from a2acore.store import MemoryStore
 from tests.caller import Heard, request, tell
-from tests.kit.agents import RealAgent
+from tests.kit.agents import MINUTE, RealAgent
 from tests.kit.fakemodel import FakeModel
-from tests.kit.workshop import Workshop, serving
+from tests.kit.workshop import PATIENCE, Workshop, serving
+from tests.left_behind import leave_behind
+from tests.test_acp import Heard as Turn
+from tests.test_acp import allow
 
 pytestmark = pytest.mark.agents
 
@@ -71,6 +77,30 @@ async def test_a_conversation_goes_on_after_a_restart_of_the_server(
     assert "REMEMBER-ME" in fake_model.asked("SAY:second").text
     if real_agent.agent.bills:  # what had been paid before is on no bill again
         assert cost_of(second) < cost_of(first) + cost_of(more) + cost_of(third)
+
+
+async def test_a_turn_that_asked_when_its_server_was_killed_asks_again_and_does_it_once(
+    real_agent: RealAgent, fake_model: FakeModel
+) -> None:
+    made, run = real_agent.workspace / "made", "RUN:mkdir made"
+    fake_model.otherwise = run
+    settings = Settings(
+        real_agent.workspace, command=tuple(real_agent.command), environment=real_agent.env
+    )
+    turn = Turn((Part(run),), real_agent.workspace, allow)
+    with trio.fail_after(PATIENCE):
+        await leave_behind(settings, turn)
+        assert not made.exists()
+        async with open_acp(settings, Limits(minute=MINUTE)) as backend:
+            await backend.resume(turn)  # type: ignore[attr-defined]
+    assert [type(asked) for asked in turn.asked] == [Permission]
+    assert made.is_dir()
+    assert "resumed" in [notice.kind for notice in turn.all(Notice)]
+    [status] = {call.id: call.status for call in turn.all(ToolCall)}.values()
+    assert status == "completed"
+    asked = fake_model.asked("was restarted")
+    assert run in asked.text
+    assert run not in asked.prompt
 
 
 def cost_of(heard: Heard) -> float:

@@ -29,6 +29,7 @@ from a2abackends.acp.servers import secrets_in, spell_servers
 from a2abackends.acp.state import Session
 from a2abackends.acp.updates import Translator
 from a2abackends.acp.wire import (
+    AUTH_REQUIRED,
     NOT_FOUND,
     PROTOCOL_VERSION,
     ConfigOptionsResult,
@@ -145,7 +146,8 @@ class Agent:
             SessionLost: it must be asked of another agent.
         """
         session, oddities = self.session, self.introduction.oddities
-        session.keep(turn, begun=True)
+        before = session.kept.task
+        session.keep(turn, begun=True, task=turn.task_id)
         translator = Translator(session.standing, oddities)
         self._listener.exchange = exchange = Exchange(
             turn,
@@ -164,6 +166,8 @@ class Agent:
             if error.code == NOT_FOUND and not translator.begun:
                 self.life.dismiss()
                 raise SessionLost from error
+            if error.code in AUTH_REQUIRED:
+                session.keep(turn, task=before)  # it has taken no prompt from somebody unknown
             raise
         finally:
             self._listener.exchange = None

@@ -23,10 +23,11 @@ from a2abackends.acp.content import Prompt
 from a2abackends.acp.kept import Kept, kept_of
 from a2abackends.acp.limits import USUAL, Limits
 from a2abackends.acp.prompt import make_prompt
-from a2abackends.acp.revival import revive
+from a2abackends.acp.revival import GO_ON, interrupted, revive
 from a2abackends.acp.setting import set_up
 from a2abackends.acp.wire import AUTH_REQUIRED
 from a2abackends.launch import Launch, find_launch
+from a2abackends.orphans import end_orphans
 from a2abackends.process import open_background
 from a2abackends.sandbox import Cage, LooserSandbox, Sandbox, held_to
 from a2acore.backend import (
@@ -68,16 +69,41 @@ class AcpBackend:
     _sandbox: Sandbox
     _limits: Limits
     _nursery: trio.Nursery
+    _cleared: trio.Event = field(factory=trio.Event)
+    """Set when nobody is left whom a dead server has left at the same sessions and files."""
     _seats: dict[str, Seat] = field(factory=dict)
     """By conversation, the one that was used last at the end."""
 
+    async def clear(self) -> None:
+        """End what a dead server has left: to be called once, beside the first turns."""
+        try:
+            await trio.to_thread.run_sync(end_orphans, abandon_on_cancel=True)
+        finally:
+            self._cleared.set()
+
     async def run(self, turn: Turn) -> str | None:
+        async with self._seated(turn) as seat:
+            return await self._work(seat, turn)
+
+    async def resume(self, turn: Turn) -> str | None:
+        kept = kept_of(turn.session)
+        if kept is None:
+            raise interrupted("no session of its agent was kept")
+        if kept.task != turn.task_id:
+            # It was the agent's door at which it waited: the agent has not heard of it yet.
+            return await self.run(turn)
+        async with self._seated(turn) as seat:
+            return await self._go_on(seat, turn, kept)
+
+    @asynccontextmanager
+    async def _seated(self, turn: Turn) -> AsyncIterator[Seat]:
+        """The seat of a context, for one turn at a time."""
         seat = self._seats.pop(turn.conversation, None) or Seat()
         self._seats[turn.conversation] = seat
         try:
             async with seat.taken:
                 try:
-                    return await self._work(seat, turn)
+                    yield seat
                 finally:
                     if seat.agent is not None and not seat.agent.life.gone:
                         seat.agent.life.rest()
@@ -97,6 +123,24 @@ class AcpBackend:
             except SessionLost:
                 pass
         raise AgentFailed("The agent forgets its sessions as it makes them")
+
+    async def _go_on(self, seat: Seat, turn: Turn, kept: Kept) -> str:
+        """Have the agent go on with a turn in its own session, and in no other.
+
+        Raises:
+            AgentFailed: that cannot be had any more.
+        """
+        async with self._starting(turn, await self._cage(turn)) as agent:
+            attempt = partial(revive, agent, kept, turn, self._limits.minute)
+            if lost := await self._let_in(turn, agent, attempt):
+                raise interrupted(lost)
+            seat.agent = agent
+        await self._let_in(turn, agent, partial(set_up, agent, turn, self._settings.choices))
+        turn.say(Notice("The agent goes on from where the server was restarted", "resumed"))
+        try:
+            return await self._let_in(turn, agent, partial(agent.prompt, turn, GO_ON))
+        except SessionLost as error:
+            raise interrupted("the agent has forgotten it") from error
 
     async def _agent_for(self, seat: Seat, turn: Turn, *, fresh: bool) -> Agent:
         """The agent of a context: the one that is there, or a new one in its place."""
@@ -149,6 +193,7 @@ class AcpBackend:
     @asynccontextmanager
     async def _starting(self, turn: Turn, cage: Cage) -> AsyncIterator[Agent]:
         """Start an agent that knows who we are; unless the block ends well, it is let go."""
+        await self._cleared.wait()
         # A matter of milliseconds; cancelled in the middle of it, it would be waited for until the
         # half-born process has politely ended.
         with trio.CancelScope(shield=True):
@@ -217,4 +262,6 @@ async def open_acp(settings: Settings, limits: Limits = USUAL) -> AsyncIterator[
         choices=frozenset(attrs.fields_dict(Choices)),
     )
     async with open_background() as nursery:
-        yield AcpBackend(info, settings, launch, sandbox, limits, nursery)
+        backend = AcpBackend(info, settings, launch, sandbox, limits, nursery)
+        nursery.start_soon(backend.clear)
+        yield backend

@@ -20,6 +20,8 @@ class Kept(Struct, frozen=True):
     """When it was made or last loaded: seconds since 1970."""
     begun: bool = False
     """It has been given a prompt, so that something is lost with it."""
+    task: str = ""
+    """Whose prompt it was given last."""
     cost: Cost | None = None
     """As much of what it has cost as some turn's usage has told."""
     before: dict[str, str] = {}

@@ -1,7 +1,7 @@
 """How an agent goes on with a session of before: after it was let go, has died, or we have.
 
-The best way that it knows is tried first; one that fails is followed by the next. There is always
-another: a new session.
+The best way that it knows is tried first; one that fails is followed by the next. For a turn that
+begins there is always another: a new session. For one that was under way there is none.
 """
 
 from __future__ import annotations
@@ -12,12 +12,31 @@ import trio
 
 from a2abackends.acp.agent import Agent
 from a2abackends.acp.connection import CallFailed
+from a2abackends.acp.content import text_block
 from a2abackends.acp.kept import Kept
 from a2abackends.acp.wire import AUTH_REQUIRED
 from a2acore.backend import AgentFailed, Notice, Turn
 
 MARGIN = 0.2
 """Seconds into a new minute: the agent's clock is read a little earlier than ours."""
+
+GO_ON = [
+    text_block(
+        "The program between you and the user was restarted while you waited for an answer to a "
+        "request for permission or to a question. There was no answer, and what you had asked for "
+        "was not done. Go on with what you were working on: do not repeat what is done already, "
+        "and ask again for what needs an answer."
+    )
+]
+"""What an agent is told to go on with a turn: our words alone, for the caller has said nothing."""
+
+
+def interrupted(why: str) -> AgentFailed:
+    """The failure of a turn that was under way and cannot go on."""
+    return AgentFailed(
+        f"The turn was interrupted by a restart of the server, and cannot go on: {why}",
+        stop_reason="interrupted",
+    )
 
 
 async def revive(agent: Agent, kept: Kept, turn: Turn, minute: float) -> str:

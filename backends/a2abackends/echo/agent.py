@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, nullcontext
 
 import trio
 from attrs import asdict, define, field
 
 from a2abackends.echo import script, words
+from a2abackends.echo.place import kept, onward, placed
 from a2abackends.echo.play import Player, parts_of
 from a2abackends.echo.script import Rule
-from a2abackends.echo.steps import Reply
+from a2abackends.echo.steps import Reply, Step
 from a2acore.backend import (
     AgentInfo,
     Backend,
@@ -55,14 +57,18 @@ class Echo:
     async def run(self, turn: Turn) -> str | None:
         """Play what the script, or else the prompt, asks for."""
         await trio.lowlevel.checkpoint()
-        text = turn.text
-        number = self.turns.pop(turn.conversation, 0) + 1
-        self.turns[turn.conversation] = number
-        if len(self.turns) > MOST_CONTEXTS:
-            del self.turns[next(iter(self.turns))]
-        rule = self.rule(turn.message, text, number)
-        steps = words.read(text) if rule is None else rule.steps
-        return await Player(turn, text, number).play(steps)
+        number = self.turns.get(turn.conversation, 0) + 1
+        self.count(turn.conversation, number)
+        steps = self.steps(turn, number)
+        return await Player(turn, turn.text, number).play([placed(steps)])
+
+    async def resume(self, turn: Turn) -> str | None:
+        """Ask once more what was asked, and play what comes after it."""
+        await trio.lowlevel.checkpoint()
+        place = kept(turn)
+        ways = onward(self.steps(turn, place.turn), place.at)
+        self.count(turn.conversation, place.turn)
+        return await Player(turn, turn.text, place.turn, place.so_far, again=True).play(ways)
 
     def reply(self, message: Message, conversation: str) -> tuple[Part, ...] | None:
         """The mere message that the script has for this one. It does not count as a turn."""
@@ -72,6 +78,18 @@ class Echo:
             case Rule(steps=(Reply(parts),)):
                 return parts_of(parts)
         return None
+
+    def count(self, conversation: str, number: int) -> None:
+        """Remember how many turns a context has had."""
+        self.turns.pop(conversation, None)
+        self.turns[conversation] = number
+        if len(self.turns) > MOST_CONTEXTS:
+            del self.turns[next(iter(self.turns))]
+
+    def steps(self, turn: Turn, number: int) -> Iterable[Step | Reply]:
+        """What the `number`th turn of its context plays."""
+        rule = self.rule(turn.message, turn.text, number)
+        return words.read(turn.text) if rule is None else rule.steps
 
     def rule(self, message: Message, text: str, number: int) -> Rule | None:
         """The first rule for a message."""

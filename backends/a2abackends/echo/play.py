@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import msgspec
@@ -11,6 +11,7 @@ import trio
 from attrs import define, evolve, field
 
 from a2abackends.echo import files
+from a2abackends.echo.place import Place, Placed, SoFar, keep, placed
 from a2abackends.echo.steps import (
     AskCredential,
     AskPermission,
@@ -26,7 +27,6 @@ from a2abackends.echo.steps import (
     Say,
     SetPlan,
     Spend,
-    Step,
     Tell,
     Think,
     UseTool,
@@ -72,28 +72,29 @@ class Player:
     turn: Turn
     text: str
     number: int
-    answer: str = field(default="", init=False)
-    """What the caller said last, when asked."""
-    written: int = field(default=0, init=False)
-    """Characters said so far, thought or answered."""
+    so_far: SoFar = field(factory=SoFar)
+    again: bool = False
+    """Whether the next thing that it asks was asked before the server was restarted."""
     words: int = field(default=0, init=False)
-    calls: int = field(default=0, init=False)
-    artifacts: int = field(default=0, init=False)
-    spent: bool = field(default=False, init=False)
-    """Whether a step said what the turn has used."""
 
-    async def play(self, steps: Iterable[Step | Reply]) -> str | None:
-        """Play them, and say what it cost however it ends. Returns the stop reason, if one is."""
+    async def play(self, ways: Iterable[Iterator[Placed]]) -> str | None:
+        """Play steps, one way after the other, and say what it cost however it ends.
+
+        Returns the stop reason, if one is.
+        """
+        end = None
         try:
-            end = await self.go(steps)
+            for steps in ways:
+                if end := await self.go(steps):
+                    break
         finally:
-            if not self.spent:
+            if not self.so_far.spent:
                 self.turn.say(self.estimate())
         return end.reason or None if end else None
 
-    async def go(self, steps: Iterable[Step | Reply]) -> End | None:
+    async def go(self, steps: Iterator[Placed]) -> End | None:
         """Play them up to an `End`, and return that."""
-        for step in steps:
+        for place, step in steps:
             match step:
                 case Say(text):
                     await self.speak(Text, self.fill(text))
@@ -102,12 +103,12 @@ class Player:
                 case UseTool():
                     await self.use(step, self.announce(step))
                 case AskPermission():
-                    if end := await self.ask_permission(step):
+                    if end := await self.ask_permission(place, step):
                         return end
                 case AskQuestion(text, choices, schema):
-                    await self.ask(Question(text, choices, schema))
+                    await self.ask(place, Question(text, choices, schema))
                 case AskCredential(text):
-                    await self.ask(Credential(text))
+                    await self.ask(place, Credential(text))
                 case Change():
                     self.turn.say(await self.in_thread(files.make, step))
                 case SetPlan(entries):
@@ -120,7 +121,7 @@ class Player:
                     # Where no mere message was possible any more, it is an artifact like any other.
                     self.produce(Produce(parts))
                 case Spend():
-                    self.spent = True
+                    self.so_far.spent = True
                     self.turn.say(Usage(**msgspec.structs.asdict(step)))
                 case Tell(text, kind, data):
                     self.turn.say(Notice(text, kind, data))
@@ -143,7 +144,7 @@ class Player:
             self.words += 1
             if self.words % BREATH == 0:
                 await trio.lowlevel.checkpoint()
-        self.written += len(text)
+        self.so_far.written += len(text)
 
     def fill(self, text: str) -> str:
         """Fill in the blanks, in one go: what is filled in may well look like one."""
@@ -156,43 +157,49 @@ class Player:
         if name == "turn":
             return str(self.number)
         if name == "answer":
-            return self.answer
+            return self.so_far.answer
         parts = [received(part) for part in self.turn.message.parts if part.text is None]
         return "".join([*map(referred, self.turn.references), *parts])
 
-    async def ask(self, asking: Permission | Question | Credential) -> Answer:
+    async def ask(self, place: Place, asking: Permission | Question | Credential) -> Answer:
         """Ask, and remember the answer."""
+        keep(self.turn, self.number, place, self.so_far)
+        self.again = False
         answer = await self.turn.ask(asking)
-        self.answer = in_words(answer)
+        self.so_far.answer = in_words(answer)
         return answer
 
-    async def ask_permission(self, step: AskPermission) -> End | None:
+    async def ask_permission(self, place: Place, step: AskPermission) -> End | None:
         """Ask for a tool, and use it or not. Returns what ends the turn, if something does."""
-        call = self.announce(step.tool)
+        call = self.call_of(step.tool) if self.again else self.announce(step.tool)
         changes = [await self.in_thread(files.foresee, each) for each in step.tool.changes]
         options = tuple(Option(each.id, each.name, each.kind) for each in step.options)
         answer = await self.ask(
-            Permission(call, options, step.description, tuple(changes), step.cwd, step.env)
+            place, Permission(call, options, step.description, tuple(changes), step.cwd, step.env)
         )
         if answer.allowed:
             await self.use(step.tool, call)
-            return await self.go(step.on_allow)
+            return await self.go(placed(step.on_allow, (*place, 1)))
         self.turn.say(evolve(call, status="cancelled"))
-        return await self.go(step.on_deny)
+        return await self.go(placed(step.on_deny, (*place, 0)))
 
     def announce(self, tool: UseTool) -> ToolCall:
         """Say that a tool is about to be used."""
-        self.calls += 1
-        call = ToolCall(
-            f"call-{self.calls}",
+        self.so_far.calls += 1
+        call = self.call_of(tool)
+        self.turn.say(call)
+        return call
+
+    def call_of(self, tool: UseTool) -> ToolCall:
+        """The tool as it is announced, under the latest number."""
+        return ToolCall(
+            f"call-{self.so_far.calls}",
             title=tool.title,
             name=tool.name,
             kind=tool.kind,
             input=tool.input,
             locations=tuple(Location(change.path) for change in tool.changes),
         )
-        self.turn.say(call)
-        return call
 
     async def use(self, tool: UseTool, call: ToolCall) -> None:
         """Use it: from in progress to its end."""
@@ -215,9 +222,9 @@ class Player:
 
     def produce(self, step: Produce) -> None:
         """Say an artifact."""
-        self.artifacts += 1
+        self.so_far.artifacts += 1
         artifact = Artifact(
-            step.artifact_id or f"artifact-{self.artifacts}",
+            step.artifact_id or f"artifact-{self.so_far.artifacts}",
             parts_of(step.parts),
             name=step.name,
             description=step.description,
@@ -227,7 +234,7 @@ class Player:
     def estimate(self) -> Usage:
         """What the turn would have cost, had a model been asked."""
         read = -(-len(self.text) // CHARACTERS_PER_TOKEN)
-        written = -(-self.written // CHARACTERS_PER_TOKEN)
+        written = -(-self.so_far.written // CHARACTERS_PER_TOKEN)
         return Usage(
             input_tokens=read, output_tokens=written, total_tokens=read + written, model="echo"
         )

@@ -98,14 +98,15 @@ class Reply:
     drop: bool = False
 
 
-def decide(conversation: Conversation, *, attempt: int = 1, escalate: bool = False) -> Reply:
-    """Choose the answer; `attempt` counts how often this very question has been asked."""
+def decide(
+    conversation: Conversation, *, attempt: int = 1, escalate: bool = False, otherwise: str = ""
+) -> Reply:
+    """Choose the answer; `attempt` counts how often this very question has been asked, and
+    `otherwise` is the script for words that are none."""
     if conversation.schema is not None:
         return Reply(json.dumps(instance(conversation.schema)))
     prompt, results = conversation.turn()
-    steps = [
-        (word, rest) for word, rest in STEP.findall(prompt) if word in TOOL_STEPS | OTHER_STEPS
-    ]
+    steps = steps_of(prompt) or steps_of(otherwise)
     for word, rest in steps:
         if word == "ERR":
             status, _, times = rest.partition(":")
@@ -121,6 +122,12 @@ def decide(conversation: Conversation, *, attempt: int = 1, escalate: bool = Fal
             return Reply(f"No tool for {word} among {', '.join(sorted(conversation.tools))}")
         return Reply(f"Calling {call.name}.", call=call)
     return ending(steps, f"Done: {results[-1][:RESULT_SHOWN]}" if calls else Reply.text)
+
+
+def steps_of(script: str) -> list[tuple[str, str]]:
+    """The steps of a script, each with what stands behind its word."""
+    known = TOOL_STEPS | OTHER_STEPS
+    return [(word, rest) for word, rest in STEP.findall(script) if word in known]
 
 
 def ending(steps: Sequence[tuple[str, str]], text: str) -> Reply:

@@ -53,12 +53,14 @@ class Request:
 class FakeModel:
     """A model endpoint on 127.0.0.1, open inside its `with` block.
 
-    `escalate` may be set at any time: see `tests.kit.fakemodel.tools.choose`. `requests` holds
-    what was asked so far, the oldest first, requests for titles included.
+    `escalate` may be set at any time: see `tests.kit.fakemodel.tools.choose`. So may `otherwise`,
+    the script for prompts that are none. `requests` holds what was asked so far, the oldest first,
+    requests for titles included.
     """
 
     def __init__(self, port: int = 0) -> None:
         self.escalate = False
+        self.otherwise = ""
         self.requests: list[Request] = []
         self._asking = threading.Lock()
         self._server = _Server(self, port)
@@ -85,7 +87,9 @@ class FakeModel:
         with self._asking:
             asked = [_question(request.conversation) for request in self.requests]
             attempt = 1 + asked.count(_question(conversation))
-            reply = decide(conversation, attempt=attempt, escalate=self.escalate)
+            reply = decide(
+                conversation, attempt=attempt, escalate=self.escalate, otherwise=self.otherwise
+            )
             self.requests.append(Request(path, body, conversation, reply))
             return reply
 
