@@ -79,8 +79,8 @@ class Receiver:
             async with stream:
                 while await self._exchange(http, stream):
                     http.start_next_cycle()
-        except (trio.BrokenResourceError, trio.ClosedResourceError):
-            pass  # the other side has left: that is its right
+        except (trio.BrokenResourceError, trio.ClosedResourceError, h11.RemoteProtocolError):
+            pass  # the other side has left, perhaps in the middle: that is its right
 
     async def _exchange(self, http: h11.Connection, stream: trio.abc.Stream) -> bool:
         head = await self._next(http, stream)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import trio
 import trio.testing
-from attrs import define, frozen
+from attrs import frozen
 from msgspec import structs
 
 from a2acore.backend import Notice, Question, Text, Turn
@@ -28,18 +28,29 @@ from a2acore.model import (
     ListTaskPushNotificationConfigsResponse,
     SendMessageConfiguration,
     SendMessageRequest,
-    Task,
     TaskPushNotificationConfig,
 )
-from a2acore.push import Guard, Patience, Webhook, open_courier
-from a2acore.push.courier import LAST_CHANCE
+from a2acore.push import Patience, Webhook, open_courier
+from a2acore.push.port import Place
+from a2acore.push.rounds import LAST_CHANCE
 from a2acore.server import Options, serve
-from a2acore.service import ANONYMOUS, Caller, Service
-from a2acore.store import MemoryStore, Store
-from a2acore.supervisor import open_supervisor
+from a2acore.service import ANONYMOUS, Caller
+from a2acore.store import MemoryStore
 from tests.edge import WAYS, Answer, Edge, Way, echoing, state
-from tests.receiver import Letter, Network, Receiver, Reply, never, receiving, statuses
-from tests.stage import WORKSPACE, Actor, Play, get, saying, send
+from tests.receiver import Letter, Receiver, Reply, never, receiving, statuses
+from tests.scene import (
+    ADDRESS,
+    Scene,
+    kinds,
+    listed,
+    open_scene,
+    quick,
+    set_push,
+    tell,
+    told,
+    webhook,
+)
+from tests.stage import Actor, get, saying, send
 
 each_way = pytest.mark.parametrize("way", WAYS, ids=str)
 
@@ -257,13 +268,6 @@ async def test_a_webhook_that_came_with_the_message_hears_it_all_in_its_line(
     assert config["url"] == receiver.url
 
 
-def told(letter: Letter) -> str:
-    """The state that a letter tells of, if it does."""
-    said = letter.json
-    said = said.get("statusUpdate") or said.get("task") or said
-    return state(said) if "status" in said else ""
-
-
 @each_way
 async def test_a_webhook_without_secrets_is_shown_none(way: Way, tmp_path: Path) -> None:
     async with hooked(tmp_path) as (edge, receiver):
@@ -388,98 +392,6 @@ async def answers(edge: Edge) -> bool:
 # The courier's hard days
 
 
-PLACE = "http://hooks.example/h?key=s3cret-in-the-url"
-ADDRESS = "8.8.8.8"
-PATIENT = Patience()
-HANG = 100_000.0
-"""Seconds of a clock that jumps, after which a scene hangs."""
-
-
-@define(eq=False)
-class Scene:
-    """A service in front of an actor, with webhooks on a network in memory."""
-
-    service: Service
-    network: Network
-    looked_up: list[str]
-    addresses: list[list[str]]
-    """What every name leads to, one lookup after the other; the last one stays."""
-
-    def hook(self, answer: Callable[[Letter], Awaitable[Reply]], at: str = ADDRESS) -> Receiver:
-        """Put a webhook behind an address."""
-        self.network.hosts[at] = Receiver(answer)
-        return self.network.hosts[at]
-
-
-@asynccontextmanager
-async def open_scene(
-    play: Play, *, patience: Patience = PATIENT, store: Store | None = None
-) -> AsyncIterator[Scene]:
-    store = store or MemoryStore()
-    looked_up: list[str] = []
-    addresses = [[ADDRESS]]
-
-    async def look_up(host: str, port: int) -> Sequence[str]:
-        looked_up.append(host)
-        if host[0].isdigit():
-            return [host]
-        return addresses.pop(0) if len(addresses) > 1 else addresses[0]
-
-    with trio.fail_after(HANG):
-        async with trio.open_nursery() as nursery:
-            network = Network(nursery, {})
-            guard = Guard(look_up=look_up)
-            async with (
-                open_courier(store, guard=guard, network=network, patience=patience) as courier,
-                open_supervisor(Actor(play), store, WORKSPACE) as supervisor,
-            ):
-                service = Service(supervisor, store, courier)
-                yield Scene(service, network, looked_up, addresses)
-            nursery.cancel_scope.cancel()
-
-
-def webhook(url: str = PLACE, **said: Any) -> TaskPushNotificationConfig:
-    return TaskPushNotificationConfig(url, **said)
-
-
-async def tell(
-    scene: Scene,
-    config: TaskPushNotificationConfig,
-    *,
-    caller: Caller = ANONYMOUS,
-    wait: bool = True,
-) -> Task:
-    """Send a message that brings a webhook along."""
-    configuration = SendMessageConfiguration(
-        task_push_notification_config=config, return_immediately=not wait
-    )
-    task = await scene.service.send(
-        caller, SendMessageRequest(saying(), configuration=configuration)
-    )
-    assert isinstance(task, Task)
-    return task
-
-
-async def listed(scene: Scene, task: str) -> list[str]:
-    request = ListTaskPushNotificationConfigsRequest(task)
-    return [config.id for config in (await scene.service.list_push(ANONYMOUS, request)).configs]
-
-
-def kinds(letters: Sequence[Letter]) -> list[str]:
-    """What the letters tell: a state, or a text."""
-    return [told(letter) or text_of(letter) for letter in letters]
-
-
-def text_of(letter: Letter) -> str:
-    parts = letter.json["artifactUpdate"]["artifact"]["parts"]
-    return "".join(part["text"] for part in parts)
-
-
-async def quick(turn: Turn) -> str | None:
-    turn.say(Text("done"))
-    return None
-
-
 async def test_a_dead_webhook_is_tried_with_growing_pauses_and_then_given_up(
     autojump_clock: trio.testing.MockClock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -531,11 +443,6 @@ async def test_a_slow_webhook_delays_neither_the_task_nor_another_webhook(
         await set_push(scene, task.id, "http://9.9.9.9/")
         await swift.until(lambda letters: letters and told(letters[-1]) == "completed")
         assert trio.current_time() - began == 3
-
-
-async def set_push(scene: Scene, task: str, url: str = PLACE, **said: Any) -> str:
-    config = webhook(url, task_id=task, **said)
-    return (await scene.service.set_push(ANONYMOUS, config)).id
 
 
 RETRIED = [408, 425, 429, 500, 502, 503, 504, 599]
@@ -629,7 +536,7 @@ async def test_a_webhook_that_was_away_goes_on_with_the_whole_task(
         await trio.sleep(600)
         return None
 
-    async with open_scene(play) as scene:
+    async with open_scene(play, patience=Patience(attempts=6)) as scene:
         await tell(scene, webhook(), wait=False)
         await trio.sleep(300)
         hook = scene.hook(statuses())
@@ -859,7 +766,8 @@ async def test_webhooks_are_forgotten_with_their_task(
         assert len(await store.webhooks(second.id)) == 1
         # Nor is one kept for a task that is gone.
         [kept] = await store.webhooks(second.id)
-        await store.keep_webhook(Webhook(structs.replace(kept.config, task_id=first.id), kept.line))
+        gone = structs.replace(kept.config, task_id=first.id)
+        store.keep_webhook(Webhook(gone, kept.line), Place())
         assert len(await store.webhooks(first.id)) == 0
 
 
@@ -1041,7 +949,7 @@ async def test_at_the_end_a_dead_webhook_has_one_more_chance_and_no_more(
     autojump_clock: trio.testing.MockClock,
 ) -> None:
     """Also one that never answers holds the end up for no longer than a few seconds."""
-    for answer, tries in ((statuses(*[503] * 9), 3), (never, 1)):
+    for answer, tries in ((statuses(*[503] * 9), 2), (never, 1)):
         async with open_scene(quick) as scene:
             hook = scene.hook(answer)
             await tell(scene, webhook())

@@ -59,6 +59,7 @@ async def test_each_letter_says_whose_it_is_and_what_is_in_it(way: Way, tmp_path
         assert claims["request_body_sha256"] == hashlib.sha256(letter.body).hexdigest()
         assert claims["exp"] - claims["iat"] == LIFE
         assert abs(claims["iat"] - time.time()) < 60
+        assert claims["jti"] == letter.headers["x-a2a-notification-id"]
         seen.add(claims["jti"])
     assert len(seen) == len(hook.letters)
 

@@ -1,23 +1,29 @@
 """What a webhook is told, in the form of the line that registered it.
 
+A letter tells a run of the events of a task, from one number to another, and is called by these: it
+has the same id whenever it is posted, by whichever server. The letters of one webhook follow each
+other without a gap.
+
 Line 1.0 is told events, in the wrapper that streams have. Pieces of one artifact that follow each
 other while a webhook is busy are told as one: it then catches up, however fast the agent writes.
 
 Line 0.3 is told the task as it stands, whole (its section on push notifications has no other form);
 so there is one letter for all news since the last one.
 
-Pure. Letters are written when they are taken, so that a task is not written before it is posted.
+Pure. Letters are written when they are taken, so that no body is held that is not posted yet.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
+from attrs import field, frozen
 from msgspec import structs
 
-from a2acore.lifecycle import Growing, Record
-from a2acore.model import Event, TaskArtifactUpdateEvent
+from a2acore.lifecycle import Growing
+from a2acore.model import Event, Task, TaskArtifactUpdateEvent
 from a2acore.plain import plain
 from a2acore.push.port import Webhook
 from a2acore.wire import v03, v10
@@ -34,22 +40,56 @@ def media_type(line: str) -> str:
     return JSON if line == v03.VERSION else A2A_JSON
 
 
-def letters(webhook: Webhook, news: Sequence[Written], record: Record) -> Iterator[bytes]:
-    """The letters that tell what has happened since the last one."""
+@frozen
+class Letter:
+    """What is posted at once."""
+
+    id: str
+    first: int
+    last: int
+    """The numbers of the events that it tells."""
+    body: bytes = field(repr=False)
+
+
+def letters(webhook: Webhook, news: Sequence[Written], first: int) -> Iterator[Letter] | None:
+    """The letters that tell these events, of which the first has that number; nothing where the
+    whole task tells them better."""
     if webhook.line == v03.VERSION:
-        yield whole(webhook, record)
-        return
-    events = list(joined(news))
-    if len(events) > BACKLOG:
-        yield whole(webhook, record)
-        return
-    for event in events:
-        yield _written(webhook, event)
+        return None
+    runs = list(runs_of(news))
+    return _each(webhook, runs, first) if len(runs) <= BACKLOG else None
 
 
-def whole(webhook: Webhook, record: Record) -> bytes:
-    """The letter that tells the whole task."""
-    return _written(webhook, record.task())
+def letter(webhook: Webhook, news: Sequence[Written], first: int) -> Letter | None:
+    """The one letter that tells these events, if one can."""
+    runs = list(runs_of(news))
+    if webhook.line == v03.VERSION or len(runs) != 1:
+        return None
+    return next(_each(webhook, runs, first))
+
+
+def whole(webhook: Webhook, task: Task, first: int, last: int) -> Letter:
+    """The letter that tells the task as it stands, instead of some events."""
+    return _letter(webhook, task, first, last)
+
+
+def _each(webhook: Webhook, runs: Iterable[Sequence[Written]], first: int) -> Iterator[Letter]:
+    for run in runs:
+        last = first + len(run) - 1
+        yield _letter(webhook, joined(run), first, last)
+        first = last + 1
+
+
+def _letter(webhook: Webhook, event: Event, first: int, last: int) -> Letter:
+    return Letter(letter_id(webhook, first, last), first, last, _written(webhook, event))
+
+
+def letter_id(webhook: Webhook, first: int, last: int) -> str:
+    """What a letter is called, and no other one: not that of another webhook either, whatever this
+    is called, and if both lead to one receiver."""
+    config = webhook.config
+    whose = hashlib.sha256(config.id.encode()).hexdigest()[:8]
+    return f"{config.task_id}:{whose}:{first}-{last}"
 
 
 def _written(webhook: Webhook, event: Event) -> bytes:
@@ -58,25 +98,23 @@ def _written(webhook: Webhook, event: Event) -> bytes:
     return msgspec.json.encode(write_event(event) if old else v10.wrapped(event))
 
 
-def joined(events: Iterable[Written]) -> Iterator[Written]:
-    """The events, each run of pieces of one artifact made one piece."""
-    run: list[TaskArtifactUpdateEvent] = []
+def runs_of(events: Iterable[Written]) -> Iterator[Sequence[Written]]:
+    """The events, those together that one letter can tell."""
+    run: list[Written] = []
     for event in events:
         if run and not _goes_on(run[0], event):
-            yield _one(run)
+            yield run
             run = []
-        if isinstance(event, TaskArtifactUpdateEvent):
-            run.append(event)
-        else:
-            yield event
+        run.append(event)
     if run:
-        yield _one(run)
+        yield run
 
 
-def _goes_on(first: TaskArtifactUpdateEvent, event: Written) -> bool:
+def _goes_on(first: Written, event: Written) -> bool:
     """Whether an event adds parts to the artifact of the first one, and says nothing else."""
     return (
-        isinstance(event, TaskArtifactUpdateEvent)
+        isinstance(first, TaskArtifactUpdateEvent)
+        and isinstance(event, TaskArtifactUpdateEvent)
         and event.append
         and event.metadata == first.metadata
         and all(
@@ -86,11 +124,14 @@ def _goes_on(first: TaskArtifactUpdateEvent, event: Written) -> bool:
     )
 
 
-def _one(run: Sequence[TaskArtifactUpdateEvent]) -> TaskArtifactUpdateEvent:
+def joined(run: Sequence[Written]) -> Written:
+    """A run of events as one."""
     first, *rest = run
-    growing = Growing.of(first.artifact)
+    if not rest or not isinstance(first, TaskArtifactUpdateEvent):
+        return first
+    growing, last_chunk = Growing.of(first.artifact), first.last_chunk
     for event in rest:
+        assert isinstance(event, TaskArtifactUpdateEvent)
         growing.add(event.artifact.parts)
-    return structs.replace(
-        first, artifact=growing.artifact(), last_chunk=any(event.last_chunk for event in run)
-    )
+        last_chunk = last_chunk or event.last_chunk
+    return structs.replace(first, artifact=growing.artifact(), last_chunk=last_chunk)

@@ -6,61 +6,30 @@ cookies, no URL in a log, and a word in where a connection goes.
 
 from __future__ import annotations
 
-import enum
 import functools
-import logging
-import random
 import ssl
 import time
 from collections.abc import Iterable, Iterator
-from uuid import uuid4
+from contextlib import nullcontext
 
 import httpcore
-import httpx
 import trio
 from attrs import define, field, frozen
 
-from a2acore.push.guard import Forbidden, Guard, Place
-from a2acore.push.letters import media_type
+from a2acore.push.guard import Forbidden, Guard, Place, read
+from a2acore.push.letters import Letter, media_type
+from a2acore.push.patience import Fate, Patience
 from a2acore.push.port import Webhook
 from a2acore.push.stamp import HEADER, Stamp
 
+ID = "X-A2A-Notification-Id"
+"""The header that says which letter it is: the same whenever it is posted."""
 CONNECT = 5.0
 """Seconds for one address of a webhook; the next one then still has its chance in the attempt."""
 ANSWER = 4096
 """Bytes of an answer that are read, though nobody looks at them."""
 RETRIED = frozenset({408, 425, 429})
 """The answers of 4xx that ask for another try; the others mean that there is no use."""
-
-log = logging.getLogger(__name__)
-
-
-@frozen
-class Patience:
-    """How hard a letter is tried. All times are in seconds."""
-
-    attempt: float = 15.0
-    """For one attempt, with everything: sections 4.3.3 and 13.2 of A2A 1.0.1 ask for 10 to 30."""
-    attempts: int = 6
-    pause: float = 1.0
-    """After the first attempt; each further pause is twice as long: half a minute in all."""
-
-    def pauses(self) -> Iterator[float]:
-        """The pauses between the attempts. Chance shortens each of them, by up to a half, so that
-        webhooks that failed together do not come back together.
-        """
-        for n in range(self.attempts - 1):
-            yield self.pause * 2**n * random.uniform(0.5, 1.0)
-
-
-class Fate(enum.Enum):
-    """What became of a letter."""
-
-    TAKEN = "taken"
-    REFUSED = "refused"
-    """The webhook, or we, will not have it; the next one may fare better."""
-    LOST = "lost"
-    """Nobody was there to take it, for as long as our patience lasts."""
 
 
 @frozen
@@ -95,70 +64,88 @@ class Post:
 
     webhook: Webhook
     guard: Guard
-    network: httpcore.AsyncNetworkBackend
+    network: httpcore.AsyncNetworkBackend | None
+    """How addresses are reached, if not by trio."""
     patience: Patience
     closing: trio.Event
     """Once it is set, every letter has one more attempt and no pauses."""
     stamp: Stamp | None = None
     """What letters are signed with, if they are."""
+    lane: trio.CapacityLimiter | None = None
+    """Where each attempt waits for its turn, if there may be too many at once."""
+    well: bool = True
+    """Whether the webhook was there at the last attempt."""
     _place: Place = field(init=False)
     _pool: httpcore.AsyncConnectionPool = field(init=False)
-    _well: bool = True
+
+    @property
+    def where(self) -> str:
+        """Where letters are posted to, without what is secret in it."""
+        return str(self._place)
 
     async def __aenter__(self) -> Post:
-        self._place = self.guard.check(self.webhook.config.url)
+        self._place = read(self.webhook.config.url)
         self._pool = httpcore.AsyncConnectionPool(
             _trusted() if self._place.scheme == "https" else None,
             max_connections=1,
-            network_backend=Pinned(self.guard, self.network),
+            network_backend=Pinned(self.guard, self.network or httpcore.TrioBackend()),
         )
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self._pool.aclose()
 
-    async def deliver(self, letter: bytes) -> Fate:
-        """Try a letter until it is taken or given up."""
+    async def deliver(self, letter: Letter) -> tuple[Fate, str]:
+        """Try a letter until it is taken or given up: what became of it, and why."""
         pauses = self.patience.pauses()
-        id = uuid4().hex
         while True:
-            fate, why = await self._attempt(letter, id)
-            pause = next(pauses, None)
-            if fate is not Fate.LOST or pause is None or self.closing.is_set():
-                break
+            fate, why = await self.attempt(letter)
+            self.well = fate is not Fate.LOST
+            if self.well:
+                return fate, why
+            if self.closing.is_set():
+                return Fate.LEFT, why
+            if (pause := next(pauses, None)) is None:
+                return fate, why
             with trio.move_on_after(pause):
                 await self.closing.wait()
-        self._tell(fate, why)
-        return fate
 
-    async def _attempt(self, letter: bytes, id: str) -> tuple[Fate, str]:
+    async def attempt(self, letter: Letter) -> tuple[Fate, str]:
+        """Try a letter once: what became of it, and why."""
         status = 0
-        try:
-            with trio.move_on_after(self.patience.attempt):
-                async with self._pool.stream(
-                    "POST",
-                    self._url,
-                    headers=[*headers(self.webhook, self._place), *self._signed(letter, id)],
-                    content=letter,
-                    extensions={"timeout": {"connect": CONNECT}},
-                ) as response:
-                    status = response.status
-                    await _skim(response)
-        except Forbidden as error:
-            return Fate.REFUSED, str(error)
-        except httpcore.ProtocolError:  # whose text quotes what was said, by us or by a stranger
-            why = "it does not speak HTTP"
-        except (OSError, httpcore.NetworkError, httpcore.TimeoutException) as error:
-            why = _reason(error)
-        else:
-            why = f"no answer within {self.patience.attempt:g} seconds"
+        async with self.lane or nullcontext():
+            try:
+                with trio.move_on_after(self.patience.attempt):
+                    async with self._pool.stream(
+                        "POST",
+                        self._url,
+                        headers=[*headers(self.webhook, self._place), *self._marks(letter)],
+                        content=letter.body,
+                        extensions={"timeout": {"connect": CONNECT}},
+                    ) as response:
+                        status = response.status
+                        await _skim(response)
+            except Forbidden as error:
+                return Fate.REFUSED, str(error)
+            except (
+                httpcore.ProtocolError
+            ):  # whose text quotes what was said, by us or by a stranger
+                why = "it does not speak HTTP"
+            except (OSError, httpcore.NetworkError, httpcore.TimeoutException) as error:
+                why = _reason(error)
+            else:
+                why = f"no answer within {self.patience.attempt:g} seconds"
         # What happens after the head of an answer is of no interest.
         return (judge(status), f"it answered {status}") if status else (Fate.LOST, why)
 
-    def _signed(self, letter: bytes, id: str) -> Iterator[tuple[str, str]]:
+    def _marks(self, letter: Letter) -> Iterator[tuple[str, str]]:
+        """What a letter is known by, and who vouches for it."""
+        yield ID, letter.id
         if self.stamp is not None:
             task_id, now = self.webhook.config.task_id, int(time.time())
-            token = self.stamp.token(letter, id=id, task_id=task_id, place=self._place, now=now)
+            token = self.stamp.token(
+                letter.body, id=letter.id, task_id=task_id, place=self._place, now=now
+            )
             yield HEADER, token
 
     @property
@@ -167,20 +154,6 @@ class Post:
         return httpcore.URL(
             scheme=place.scheme, host=place.host, port=place.port, target=place.target
         )
-
-    def _tell(self, fate: Fate, why: str) -> None:
-        """Log what is given up, loudly when it is news: a webhook that is dead stays dead."""
-        if fate is not Fate.TAKEN:
-            config = self.webhook.config
-            log.log(
-                logging.WARNING if self._well else logging.DEBUG,
-                "gave up a notification to webhook %r of task %s at %s: %s",
-                config.id,
-                config.task_id,
-                self._place,
-                why,
-            )
-        self._well = fate is Fate.TAKEN
 
 
 def judge(status: int) -> Fate:
@@ -221,4 +194,6 @@ async def _skim(response: httpcore.Response) -> None:
 @functools.cache
 def _trusted() -> ssl.SSLContext:
     """The authorities that vouch for webhooks, which take long to read: those of our client."""
+    import httpx  # for nothing but this
+
     return httpx.create_ssl_context()

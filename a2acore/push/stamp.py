@@ -14,10 +14,9 @@ import hashlib
 from collections.abc import Iterable
 
 from attrs import frozen
-from jwcrypto.common import base64url_encode
 
 from a2acore.push.guard import Place
-from a2acore.signing import Key, canonical, sign
+from a2acore.signing import Key, base64url, canonical, sign
 
 HEADER = "X-A2A-Notification-Signature"
 LIFE = 300
@@ -53,4 +52,4 @@ class Stamp:
         }
         payload = canonical(claims)
         protected, signature = sign(payload, self.key, jku=self.jku, typ="JWT")
-        return f"{protected}.{base64url_encode(payload)}.{signature}"
+        return f"{protected}.{base64url.encode(payload)}.{signature}"
