@@ -14,7 +14,6 @@ from __future__ import annotations
 import errno
 import logging
 import ssl
-import sys
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
@@ -22,12 +21,10 @@ from typing import Any
 
 import trio
 from attrs import frozen
-from hypercorn.config import Config
-from hypercorn.trio.worker_context import WorkerContext
 from trio import TASK_STATUS_IGNORED, TaskStatus
 
 from a2acore.asgi import ASGIApp
-from a2acore.connection import Connection, Patience
+from a2acore.front import Connection, Front, Patience, Site
 from a2acore.lifespan import open_lifespan
 from a2acore.limits import LIMITS, Limits, Tally
 from a2acore.middleware.floods import network_of
@@ -80,6 +77,7 @@ async def listen(
     drain: Callable[[], Awaitable[object]] | None = None,
     patience: Patience = PATIENCE,
     limits: Limits = LIMITS,
+    front: Front | None = None,
     stop: float = STOP,
     task_status: TaskStatus[Bound] = TASK_STATUS_IGNORED,
 ) -> None:
@@ -87,7 +85,8 @@ async def listen(
 
     `started` is told before the first connection is taken; clients may connect by then, and wait.
     Cancelling it ends every connection at once, without a drain. Of `limits`, this is where those
-    on connections hold.
+    on connections hold. `front` is what speaks HTTP: `native`, and `hypercorn` where TLS is spoken,
+    if nothing is said.
 
     Raises:
         OSError: cannot listen there (before `started`).
@@ -97,7 +96,7 @@ async def listen(
     try:
         bound = Bound(host, listeners[0].socket.getsockname()[1], tls is not None)
         async with open_lifespan(app) as state, trio.open_nursery() as nursery:
-            crowd = Crowd(app, state, patience, tls, limits)
+            crowd = Crowd(app, state, patience, tls, limits, front)
             async with trio.open_nursery() as door:
                 task_status.started(bound)
                 door.start_soon(
@@ -107,7 +106,7 @@ async def listen(
                 if drain is not None:
                     await drain()
                 door.cancel_scope.cancel()
-            await crowd.close_idle()
+            crowd.close_idle()
             nursery.cancel_scope.deadline = trio.current_time() + stop
     finally:
         for listener in listeners:
@@ -129,13 +128,11 @@ class Crowd:
         patience: Patience,
         tls: ssl.SSLContext | None = None,
         limits: Limits = LIMITS,
+        front: Front | None = None,
     ) -> None:
-        self._app = app
-        self._state = state
-        self._patience = patience
+        self._site = Site(app, state, patience, tls is not None)
+        self._open = _speaking(front or ("hypercorn" if tls else "native"))
         self._tls = tls
-        self._config = configuration()
-        self._context = WorkerContext(max_requests=None)
         self._connections: dict[Connection, str] = {}
         """With the address of each; the oldest first."""
         self._greetings: dict[trio.CancelScope, str] = {}
@@ -177,7 +174,10 @@ class Crowd:
         """Say why, if that can be said without TLS. What is so short waits for nobody."""
         async with stream:
             if self._tls is None:
-                with trio.move_on_after(self._patience.linger), suppress(trio.BrokenResourceError):
+                with (
+                    trio.move_on_after(self._site.patience.linger),
+                    suppress(trio.BrokenResourceError),
+                ):
                     await stream.send_all(CROWDED)
 
     async def _let_in(self, stream: trio.SocketStream, address: str) -> None:
@@ -185,7 +185,7 @@ class Crowd:
             await self._serve(stream, stream.socket, address)
             return
         secured = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
-        greeting = trio.CancelScope(deadline=trio.current_time() + self._patience.handshake)
+        greeting = trio.CancelScope(deadline=trio.current_time() + self._site.patience.handshake)
         self._greetings[greeting] = address
         done = False
         try:
@@ -208,17 +208,7 @@ class Crowd:
         address: str,
         peer: Peer | None = None,
     ) -> None:
-        connection = Connection(
-            self._app,
-            stream,
-            sock=sock,
-            peer=peer,
-            secure=self._tls is not None,
-            config=self._config,
-            context=self._context,
-            state=self._state,
-            patience=self._patience,
-        )
+        connection = self._open(self._site, stream, sock, peer)
         self._connections[connection] = address
         try:
             await connection.serve()
@@ -227,11 +217,22 @@ class Crowd:
         finally:
             self._connections.pop(connection, None)
 
-    async def close_idle(self) -> None:
+    def close_idle(self) -> None:
         """Close idle connections now, and the others after the answer they are waiting for."""
-        await self._context.terminated.set()
+        self._site.leaving = True
         for connection in self._connections:
             connection.close_if_idle()
+
+
+def _speaking(front: Front) -> type[Connection]:
+    """The connections of a front, which is loaded by who wants it: hypercorn is a lot to load."""
+    if front == "native":
+        from a2acore.front.native import NativeConnection
+
+        return NativeConnection
+    from a2acore.front.hypercorn import HypercornConnection
+
+    return HypercornConnection
 
 
 def _address(stream: trio.SocketStream) -> str:
@@ -261,13 +262,3 @@ async def open_listeners(host: str, port: int) -> list[trio.SocketListener]:
             other.socket.close()
         del listeners[1:]
     return listeners
-
-
-def configuration() -> Config:
-    """Hypercorn's settings for `Connection`, which has the limits in time."""
-    config = Config()
-    config.accesslog = None
-    config.errorlog = logger  # a logger is taken as it is: no handler is installed, no level set
-    config.include_server_header = False
-    config.keep_alive_max_requests = sys.maxsize
-    return config

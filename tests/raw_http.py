@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
-from typing import Any
+from typing import Any, TypeAlias, get_args
 
 import h11
 import trio
 from attrs import define, field, frozen
 
 from a2acore.asgi import ASGIApp
-from a2acore.connection import Patience
+from a2acore.front import Front, Patience
 from a2acore.limits import LIMITS, Limits
 from a2acore.listener import PATIENCE, STOP, Bound, listen
+
+FRONTS = get_args(Front)
+Serving: TypeAlias = Callable[..., AbstractAsyncContextManager["Server"]]
+"""`serving`, with some of its arguments given."""
 
 GET = b"GET / HTTP/1.1\r\nHost: test\r\n\r\n"
 
@@ -128,13 +132,14 @@ async def serving(
     drain: Callable[[], Awaitable[None]] | None = None,
     patience: Patience = PATIENCE,
     limits: Limits = LIMITS,
+    front: Front | None = None,
     stop: float = STOP,
 ) -> AsyncGenerator[Server]:
     """A server for the length of the block, which may take ten seconds."""
     stopping, stopped = trio.Event(), trio.Event()
 
     async def run(task_status: trio.TaskStatus[Bound]) -> None:
-        start = partial(listen, port=0, shutdown=stopping.wait, drain=drain)
+        start = partial(listen, port=0, shutdown=stopping.wait, drain=drain, front=front)
         await start(app, patience=patience, limits=limits, stop=stop, task_status=task_status)
         stopped.set()
 

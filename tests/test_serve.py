@@ -1,7 +1,7 @@
 """The server against rude clients and rude apps, on real sockets.
 
-Most of it is what hypercorn 0.18 was seen to do wrong by itself. Where quart-trio made a
-difference, the same is asked of both kinds of app.
+Most of it is what hypercorn 0.18 was seen to do wrong by itself; it is asked of both fronts, and
+where quart-trio made a difference, of both kinds of app.
 """
 
 from __future__ import annotations
@@ -25,13 +25,20 @@ from quart_trio import QuartTrio
 from trio.testing import wait_all_tasks_blocked
 
 from a2acore.asgi import ASGIApp, ClientGone, Message, Receive, Scope, Send
-from a2acore.connection import Patience
+from a2acore.front import Front, Patience
 from a2acore.lifespan import StartupFailed
 from a2acore.listener import Bound, Crowd, listen
-from tests.raw_http import GET, Client, get, post, serving
+from tests.raw_http import FRONTS, GET, Client, Serving, get, post
+from tests.raw_http import serving as serving_by
 
 EVENT_STREAM = [(b"content-type", b"text/event-stream")]
 MUCH = b"x" * 65536
+
+
+@pytest.fixture(params=FRONTS)
+def serving(request: pytest.FixtureRequest) -> Serving:
+    """Both fronts have to pass."""
+    return partial(serving_by, front=request.param)
 
 
 class Stage:
@@ -137,7 +144,7 @@ async def expect_hello(client: Client) -> None:
     ids=["websocket", "h2c"],
 )
 async def test_a_request_to_upgrade_is_answered_as_a_plain_one(
-    kind: Any, upgrade: list[str]
+    serving: Serving, kind: Any, upgrade: list[str]
 ) -> None:
     async with serving(kind(Stage())) as server, server.client() as client:
         await client.send(get("/", *upgrade, "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ=="))
@@ -147,7 +154,9 @@ async def test_a_request_to_upgrade_is_answered_as_a_plain_one(
 
 
 @both
-async def test_bytes_after_a_websocket_upgrade_end_that_connection_and_no_other(kind: Any) -> None:
+async def test_bytes_after_a_websocket_upgrade_end_that_connection_and_no_other(
+    serving: Serving, kind: Any
+) -> None:
     upgrade = get(
         "/",
         "Connection: Upgrade",
@@ -191,7 +200,7 @@ def h2_request(method: bytes = b"GET", path: bytes = b"/", data: bytes = b"") ->
     ],
     ids=["plain", "path", "method", "data"],
 )
-async def test_http2_is_refused_without_harm(kind: Any, bytes_: bytes) -> None:
+async def test_http2_is_refused_without_harm(serving: Serving, kind: Any, bytes_: bytes) -> None:
     async with serving(kind(Stage())) as server, server.client() as bystander:
         await expect_hello(bystander)
         async with server.client() as client:
@@ -216,7 +225,7 @@ async def test_http2_is_refused_without_harm(kind: Any, bytes_: bytes) -> None:
     ],
 )
 async def test_what_is_not_http_is_refused_in_json_and_closed(
-    bytes_: bytes, status: int, caplog: pytest.LogCaptureFixture
+    serving: Serving, bytes_: bytes, status: int, caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(hello) as server, server.client() as client:
         await client.send(bytes_)
@@ -232,7 +241,7 @@ async def test_what_is_not_http_is_refused_in_json_and_closed(
 
 
 @both
-async def test_connection_close_is_closed(kind: Any) -> None:
+async def test_connection_close_is_closed(serving: Serving, kind: Any) -> None:
     async with serving(kind(Stage())) as server, server.client() as client:
         await client.send(get("/", "Connection: close"))
         assert (await client.answer()).body == b"hello"
@@ -242,7 +251,7 @@ async def test_connection_close_is_closed(kind: Any) -> None:
 @both
 @pytest.mark.parametrize("more", [b"\r\n", GET, b"\x00\xff"], ids=["newline", "request", "garbage"])
 async def test_what_follows_the_last_request_does_not_harm_its_answer(
-    kind: Any, more: bytes
+    serving: Serving, kind: Any, more: bytes
 ) -> None:
     stage = Stage()
     async with serving(kind(stage)) as server, server.client() as client:
@@ -256,7 +265,9 @@ async def test_what_follows_the_last_request_does_not_harm_its_answer(
 
 
 @both
-async def test_a_connection_that_is_idle_after_a_request_is_closed_by_the_timer(kind: Any) -> None:
+async def test_a_connection_that_is_idle_after_a_request_is_closed_by_the_timer(
+    serving: Serving, kind: Any
+) -> None:
     async with (
         serving(kind(Stage()), patience=Patience(keep_alive=0.05)) as server,
         server.client() as client,
@@ -270,7 +281,7 @@ async def test_a_connection_that_is_idle_after_a_request_is_closed_by_the_timer(
 @pytest.mark.parametrize(
     "piece", [b"", b"G", b"GET / HTTP/1.1\r\nHost:"], ids=["nothing", "a byte", "half"]
 )
-async def test_a_slow_head_is_closed(before: bytes, piece: bytes) -> None:
+async def test_a_slow_head_is_closed(serving: Serving, before: bytes, piece: bytes) -> None:
     keep_alive = 0.05 if before and not piece else 30
     patience = Patience(head=0.05, keep_alive=keep_alive)
     async with serving(hello, patience=patience) as server, server.client() as client:
@@ -281,7 +292,7 @@ async def test_a_slow_head_is_closed(before: bytes, piece: bytes) -> None:
         assert await client.rest() == b""
 
 
-async def test_a_slow_head_behind_a_stream_is_closed() -> None:
+async def test_a_slow_head_behind_a_stream_is_closed(serving: Serving) -> None:
     stage = Stage()
     patience = Patience(head=0.05)
     async with serving(bare(stage), patience=patience) as server, server.client() as client:
@@ -292,7 +303,7 @@ async def test_a_slow_head_behind_a_stream_is_closed() -> None:
         assert await client.rest() == b""
 
 
-async def test_a_request_that_is_silent_for_long_is_not_idle() -> None:
+async def test_a_request_that_is_silent_for_long_is_not_idle(serving: Serving) -> None:
     stage = Stage()
     patience = Patience(head=0.01, keep_alive=0.01)
     async with serving(bare(stage), patience=patience) as server, server.client() as client:
@@ -305,14 +316,14 @@ async def test_a_request_that_is_silent_for_long_is_not_idle() -> None:
         await client.until(b"last")
 
 
-async def test_a_connection_serves_more_requests_than_hypercorns_thousand() -> None:
+async def test_a_connection_serves_more_requests_than_hypercorns_thousand(serving: Serving) -> None:
     async with serving(hello) as server, server.client() as client:
         for _ in range(1_100):
             await expect_hello(client)
 
 
 @both
-async def test_pipelined_requests_are_answered_in_order(kind: Any) -> None:
+async def test_pipelined_requests_are_answered_in_order(serving: Serving, kind: Any) -> None:
     stage = Stage()
     async with serving(kind(stage)) as server, server.client() as client:
         await client.send(get("/stream") + GET)
@@ -326,7 +337,9 @@ async def test_pipelined_requests_are_answered_in_order(kind: Any) -> None:
 
 @both
 @pytest.mark.parametrize("pipelined", [b"", GET, GET * 100], ids=["alone", "one", "many"])
-async def test_an_app_hears_at_once_that_its_caller_left(kind: Any, pipelined: bytes) -> None:
+async def test_an_app_hears_at_once_that_its_caller_left(
+    serving: Serving, kind: Any, pipelined: bytes
+) -> None:
     stage = Stage()
     async with serving(kind(stage)) as server:
         async with server.client() as client:
@@ -336,7 +349,7 @@ async def test_an_app_hears_at_once_that_its_caller_left(kind: Any, pipelined: b
             await stage.left.wait()
 
 
-async def test_an_app_that_never_listens_ends_when_its_caller_leaves() -> None:
+async def test_an_app_that_never_listens_ends_when_its_caller_leaves(serving: Serving) -> None:
     ended = trio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -353,7 +366,9 @@ async def test_an_app_that_never_listens_ends_when_its_caller_leaves() -> None:
         await ended.wait()
 
 
-async def test_an_app_that_never_listens_ends_when_its_caller_turns_to_garbage() -> None:
+async def test_an_app_that_never_listens_ends_when_its_caller_turns_to_garbage(
+    serving: Serving,
+) -> None:
     ended = trio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -369,7 +384,9 @@ async def test_an_app_that_never_listens_ends_when_its_caller_turns_to_garbage()
             await ended.wait()
 
 
-async def test_after_the_disconnect_receive_says_so_as_often_as_it_is_asked() -> None:
+async def test_after_the_disconnect_receive_says_so_as_often_as_it_is_asked(
+    serving: Serving,
+) -> None:
     heard: list[Message] = []
     done = trio.Event()
 
@@ -389,7 +406,7 @@ async def test_after_the_disconnect_receive_says_so_as_often_as_it_is_asked() ->
     ]
 
 
-async def test_a_client_that_does_not_read_is_dropped() -> None:
+async def test_a_client_that_does_not_read_is_dropped(serving: Serving) -> None:
     ended = trio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -407,7 +424,7 @@ async def test_a_client_that_does_not_read_is_dropped() -> None:
             await bystander.until(b"xxx")
 
 
-async def test_a_write_that_the_app_gave_up_ends_the_connection() -> None:
+async def test_a_write_that_the_app_gave_up_ends_the_connection(serving: Serving) -> None:
     ended = trio.Event()
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -425,7 +442,7 @@ async def test_a_write_that_the_app_gave_up_ends_the_connection() -> None:
 
 
 @both
-async def test_descriptors_do_not_leak(kind: Any) -> None:
+async def test_descriptors_do_not_leak(serving: Serving, kind: Any) -> None:
     def descriptors() -> int:
         return len(os.listdir("/proc/self/fd"))
 
@@ -455,7 +472,7 @@ async def test_descriptors_do_not_leak(kind: Any) -> None:
 
 @pytest.mark.parametrize("late", [False, True], ids=["at once", "when no more fits"])
 async def test_a_refusal_reaches_a_client_that_is_still_sending(
-    late: bool, caplog: pytest.LogCaptureFixture
+    serving: Serving, late: bool, caplog: pytest.LogCaptureFixture
 ) -> None:
     decide = trio.Event()
 
@@ -480,7 +497,7 @@ async def test_a_refusal_reaches_a_client_that_is_still_sending(
     assert caplog.records == []
 
 
-async def test_a_client_that_goes_on_sending_after_its_refusal_is_dropped() -> None:
+async def test_a_client_that_goes_on_sending_after_its_refusal_is_dropped(serving: Serving) -> None:
     async def send_for_ever(client: Client) -> None:
         while True:
             await client.send(MUCH)
@@ -495,7 +512,7 @@ async def test_a_client_that_goes_on_sending_after_its_refusal_is_dropped() -> N
 
 
 async def test_an_app_that_raises_before_its_answer_gives_a_500(
-    caplog: pytest.LogCaptureFixture,
+    serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         raise ZeroDivisionError("a bug")
@@ -506,7 +523,7 @@ async def test_an_app_that_raises_before_its_answer_gives_a_500(
 
 
 async def test_an_app_that_raises_in_its_answer_ends_the_connection_in_the_middle(
-    caplog: pytest.LogCaptureFixture,
+    serving: Serving, caplog: pytest.LogCaptureFixture
 ) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -534,14 +551,15 @@ class Cursed:
         raise ZeroDivisionError("a bug of the protocol")
 
 
+@pytest.mark.parametrize("front", FRONTS)
 async def test_an_exception_in_a_connections_own_code_ends_nothing_else(
-    caplog: pytest.LogCaptureFixture,
+    front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
     [listener] = await trio.open_tcp_listeners(0, host="127.0.0.1")
     async with listener:
         address = listener.socket.getsockname()
         async with await trio.open_tcp_stream(*address), await listener.accept() as accepted:
-            crowd = Crowd(hello, {}, Patience())
+            crowd = Crowd(hello, {}, Patience(), front=front)
             await crowd.serve(cast("trio.SocketStream", Cursed(accepted)))
     assert [record.getMessage() for record in caplog.records] == [
         "A connection failed and was closed"
@@ -552,7 +570,7 @@ async def test_an_exception_in_a_connections_own_code_ends_nothing_else(
 
 
 @both
-async def test_a_stop_does_not_wait_for_an_idle_connection(kind: Any) -> None:
+async def test_a_stop_does_not_wait_for_an_idle_connection(serving: Serving, kind: Any) -> None:
     async with (
         serving(kind(Stage()), stop=30) as server,
         server.client() as used,
@@ -565,7 +583,7 @@ async def test_a_stop_does_not_wait_for_an_idle_connection(kind: Any) -> None:
         assert await fresh.rest() == b""
 
 
-async def test_a_stop_does_not_wait_for_a_client_that_never_reads() -> None:
+async def test_a_stop_does_not_wait_for_a_client_that_never_reads(serving: Serving) -> None:
     async with serving(flood, stop=0.05) as server, server.client() as client:
         await client.send(GET)
         await client.until(b"xxx")
@@ -574,7 +592,9 @@ async def test_a_stop_does_not_wait_for_a_client_that_never_reads() -> None:
 
 
 @both
-async def test_a_stop_without_a_drain_cuts_streams_after_its_grace(kind: Any) -> None:
+async def test_a_stop_without_a_drain_cuts_streams_after_its_grace(
+    serving: Serving, kind: Any
+) -> None:
     async with serving(kind(Stage()), stop=0.05) as server, server.client() as client:
         await client.send(get("/stream"))
         await client.until(b"first")
@@ -585,7 +605,7 @@ async def test_a_stop_without_a_drain_cuts_streams_after_its_grace(kind: Any) ->
 
 
 @both
-async def test_streams_hear_their_end_before_the_server_stops(kind: Any) -> None:
+async def test_streams_hear_their_end_before_the_server_stops(serving: Serving, kind: Any) -> None:
     stage = Stage()
     draining, drained = trio.Event(), trio.Event()
 
@@ -609,11 +629,13 @@ async def test_streams_hear_their_end_before_the_server_stops(kind: Any) -> None
 
 
 @both
-async def test_cancelling_the_server_ends_everything_at_once(kind: Any) -> None:
+@pytest.mark.parametrize("front", FRONTS)
+async def test_cancelling_the_server_ends_everything_at_once(kind: Any, front: Front) -> None:
     stage = Stage()
     with trio.fail_after(5):
         async with trio.open_nursery() as nursery:
-            bound: Bound = await nursery.start(partial(listen, kind(stage), port=0, stop=30))
+            start = partial(listen, kind(stage), port=0, stop=30, front=front)
+            bound: Bound = await nursery.start(start)
             streaming = await trio.open_tcp_stream(bound.host, bound.port)
             idle = await trio.open_tcp_stream(bound.host, bound.port)
             async with streaming, idle:
@@ -661,7 +683,7 @@ async def test_the_real_port_is_told_when_any_will_do(host: str) -> None:
 # The app's own life
 
 
-async def test_an_apps_lifespan_spans_its_requests() -> None:
+async def test_an_apps_lifespan_spans_its_requests(serving: Serving) -> None:
     life: list[str] = []
     app = QuartTrio("test")
 
@@ -684,7 +706,7 @@ async def test_an_apps_lifespan_spans_its_requests() -> None:
     assert life == ["open", "work", "close"]
 
 
-async def test_requests_see_the_state_of_the_lifespan() -> None:
+async def test_requests_see_the_state_of_the_lifespan(serving: Serving) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await receive()
@@ -717,7 +739,7 @@ async def test_an_app_that_cannot_start_fails_the_start_of_the_server() -> None:
 
 
 async def test_the_server_writes_nothing_and_installs_no_log_handlers(
-    capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
+    serving: Serving, capfd: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     async with serving(hello) as server:
         async with server.client() as client:
@@ -732,7 +754,7 @@ async def test_the_server_writes_nothing_and_installs_no_log_handlers(
         assert logging.getLogger(name).handlers == []
 
 
-async def test_no_task_is_left_waiting_for_a_request_that_is_over() -> None:
+async def test_no_task_is_left_waiting_for_a_request_that_is_over(serving: Serving) -> None:
     async with serving(hello) as server, server.client() as client:
         await expect_hello(client)
         await wait_all_tasks_blocked()
@@ -748,7 +770,9 @@ def test_hypercorn_is_the_release_whose_insides_we_know() -> None:
     assert version("hypercorn") == "0.18.0"
 
 
-async def test_an_answer_that_comes_before_the_body_is_through_says_that_it_is_the_last() -> None:
+async def test_an_answer_that_comes_before_the_body_is_through_says_that_it_is_the_last(
+    serving: Serving,
+) -> None:
     """Who is not told so sends the next request into a socket that is being closed."""
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:

@@ -26,8 +26,8 @@ from cryptography.x509.oid import NameOID
 
 from a2acore.asgi import Receive, Scope, Send
 from a2acore.client import Unauthorized, open_client
-from a2acore.connection import Patience
 from a2acore.credentials import Certificate
+from a2acore.front import Front, Patience
 from a2acore.listener import listen
 from a2acore.middleware.roster import Stranger, open_roster
 from a2acore.model import GetTaskRequest, ListTasksRequest
@@ -35,6 +35,7 @@ from a2acore.server import Options, serve
 from a2acore.tls import PEER, BadTls, Peer, Tls
 from tests.caller import request
 from tests.edge import PATIENCE
+from tests.raw_http import FRONTS
 from tests.stage import Actor
 from tests.test_credentials import caller, written
 
@@ -114,7 +115,7 @@ def trusting(authority: Authority, shows: Tls | None = None) -> ssl.SSLContext:
 
 
 @asynccontextmanager
-async def serving(options: Options) -> AsyncIterator[str]:
+async def serving(options: Options, front: Front | None = None) -> AsyncIterator[str]:
     """A server with TLS, and its URL by the name in its certificate."""
 
     async def play(turn: Any) -> str | None:
@@ -122,7 +123,8 @@ async def serving(options: Options) -> AsyncIterator[str]:
 
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-            bound = await nursery.start(partial(serve, Actor(play), port=0, options=options))
+            start = partial(serve, Actor(play), port=0, options=options, front=front)
+            bound = await nursery.start(start)
             assert bound.url.startswith("https://127.0.0.1:")
             yield f"https://localhost:{bound.port}"
             nursery.cancel_scope.cancel()
@@ -152,11 +154,12 @@ async def test_a_server_with_a_certificate_speaks_tls_and_its_card_says_so(
                 await http.get(f"{url.replace('https', 'http')}/health")
 
 
+@pytest.mark.parametrize("front", FRONTS)
 async def test_tasks_streams_and_errors_are_as_without_it(
-    tmp_path: Path, authority: Authority
+    front: Front, tmp_path: Path, authority: Authority
 ) -> None:
     both = authority.vouch("both", x509.DNSName("localhost"), address("127.0.0.1"))
-    async with serving(Options(tmp_path, tls=both, token="t0ken")) as url:
+    async with serving(Options(tmp_path, tls=both, token="t0ken"), front) as url:
         tls = trusting(authority)
         async with open_client(url, token="t0ken", tls=tls) as client:
             task = await client.send(request("hi"))
@@ -253,11 +256,13 @@ CALLERS = (
 
 
 @asynccontextmanager
-async def knowing(tmp_path: Path, authority: Authority) -> AsyncIterator[str]:
+async def knowing(
+    tmp_path: Path, authority: Authority, front: Front | None = None
+) -> AsyncIterator[str]:
     file = written(tmp_path, *CALLERS)
     both = authority.vouch("both", x509.DNSName("localhost"), address("127.0.0.1"))
     tls = Tls(both.cert, both.key, authority.file)
-    async with serving(Options(tmp_path, credentials=file, tls=tls)) as url:
+    async with serving(Options(tmp_path, credentials=file, tls=tls), front) as url:
         yield url
 
 
@@ -267,10 +272,13 @@ async def status(url: str, tls: ssl.SSLContext, **headers: str) -> int:
         return (await http.get(f"{url}/tasks", headers=said)).status_code
 
 
-async def test_a_caller_is_known_by_a_certificate(tmp_path: Path, authority: Authority) -> None:
+@pytest.mark.parametrize("front", FRONTS)
+async def test_a_caller_is_known_by_a_certificate(
+    front: Front, tmp_path: Path, authority: Authority
+) -> None:
     uri = x509.UniformResourceIdentifier
     dns = x509.DNSName
-    async with knowing(tmp_path, authority) as url:
+    async with knowing(tmp_path, authority, front) as url:
         for name, alternatives, expected in (
             ("a", [uri("spiffe://example/agent")], 200),
             ("b", [uri("spiffe://example/agent"), dns("whatever.example")], 200),
@@ -421,12 +429,17 @@ async def test_a_slow_handshake_is_cut_off(authority: Authority, server: Tls) ->
             nursery.cancel_scope.cancel()
 
 
-async def test_who_does_not_say_goodbye_holds_up_nobody(authority: Authority, server: Tls) -> None:
+@pytest.mark.parametrize("front", FRONTS)
+async def test_who_does_not_say_goodbye_holds_up_nobody(
+    front: Front, authority: Authority, server: Tls
+) -> None:
     """A server that stops closes connections of TLS, whose clients may never answer."""
     stop = trio.Event()
     with trio.fail_after(PATIENCE):
         async with trio.open_nursery() as nursery:
-            start = partial(listen, app, port=0, tls=server.context(), shutdown=stop.wait)
+            start = partial(
+                listen, app, port=0, tls=server.context(), shutdown=stop.wait, front=front
+            )
             bound = await nursery.start(start)
             stream = await trio.open_ssl_over_tcp_stream(
                 "localhost", bound.port, ssl_context=trusting(authority), https_compatible=True
@@ -437,10 +450,11 @@ async def test_who_does_not_say_goodbye_holds_up_nobody(authority: Authority, se
         await stream.aclose()
 
 
+@pytest.mark.parametrize("front", FRONTS)
 async def test_who_is_turned_away_hears_why_while_still_sending(
-    tmp_path: Path, authority: Authority, server: Tls
+    front: Front, tmp_path: Path, authority: Authority, server: Tls
 ) -> None:
-    async with serving(Options(tmp_path, tls=server, token="t0ken")) as url:
+    async with serving(Options(tmp_path, tls=server, token="t0ken"), front) as url:
         stream = await trio.open_ssl_over_tcp_stream(
             "localhost",
             urlsplit(url).port or 0,

@@ -1,24 +1,19 @@
 """One client's connection: hypercorn's HTTP/1.1 on a socket that we watch over ourselves.
 
 Hypercorn 0.18 parses requests and makes ASGI of them (its `H11Protocol`); its trio transport is
-replaced by `Connection`, because there an error in one connection ends the whole server, a client
-that does not read is waited for without end, and an app that cancels itself on `http.disconnect`
-(quart-trio does) cancels hypercorn's own closing. It uses names that hypercorn does not promise,
-so the release is pinned, and `tests/test_serve.py` holds the pin.
+replaced, because there an error in one connection ends the whole server, a client that does not
+read is waited for without end, and an app that cancels itself on `http.disconnect` (quart-trio
+does) cancels hypercorn's own closing. It uses names that hypercorn does not promise, so the release
+is pinned, and `tests/test_serve.py` holds the pin.
 
-Rules in here:
-
-1. Every wait for the client is bounded (`Patience`), but for one: a request that is being answered
-   may stay silent for ever. Heartbeats and limits on streams are the app's.
-2. Nothing is shielded: cancelling is always prompt. A write that was cut leaves half a message, so
-   it ends the connection.
-3. One task reads, from the first byte to the last, and it alone closes the socket. To end the
-   connection is to cancel `_reading`; that never waits, so anybody may do it anywhere.
+One task reads, from the first byte to the last, and it alone closes the socket. To end the
+connection is to cancel `_reading`; that never waits, so anybody may do it anywhere.
 """
 
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from math import inf
@@ -26,7 +21,6 @@ from typing import Any, cast
 
 import h11
 import trio
-from attrs import frozen
 from hypercorn.config import Config
 from hypercorn.events import Closed, Event, RawData, Updated
 from hypercorn.protocol.h11 import H11Protocol
@@ -34,17 +28,9 @@ from hypercorn.trio.worker_context import EventWrapper, WorkerContext
 from hypercorn.typing import ConnectionState, H11SendableEvent
 from hypercorn.utils import parse_socket_addr
 
-from a2acore.asgi import ASGIApp, ClientGone, Message, Receive, Scope
-from a2acore.limits import LIMITS, Limits, seconds
-from a2acore.refusal import Refusal
+from a2acore.asgi import ClientGone, Message, Receive, Scope
+from a2acore.front.site import AHEAD, HEAD, READ, Site, refusal
 from a2acore.tls import PEER, Peer
-
-READ = 64 * 1024
-"""Bytes asked of the socket at once."""
-
-AHEAD = 64 * 1024
-"""Bytes of later requests that we take in while one is being answered. Beyond it we do not read,
-and so do not see the client leave, until a write fails."""
 
 INBOX = 10
 """Pieces of a request's body (each of `READ` bytes or a little more) that wait for the app."""
@@ -52,63 +38,37 @@ INBOX = 10
 # Where a client's side of a request can stand when it still may have something to send.
 UNREAD = frozenset({h11.SEND_BODY, h11.ERROR})
 
-REASONS = {
-    400: "This is not a request of HTTP/1.1",
-    431: "The head of the request is too large",
-    501: "This Transfer-Encoding is not supported",
-    505: "HTTP/1.1 is spoken here, and nothing else",
-}
-
 logger = logging.getLogger("a2acore.serve")
 
 
-@frozen
-class Patience:
-    """How long a client may keep us waiting, in seconds. See `Limits` for the first ones."""
-
-    head: float = float(LIMITS.head_time)
-    keep_alive: float = float(LIMITS.idle_time)
-    write: float = float(LIMITS.write_time)
-    handshake: float = 10.0
-    """From the start of a connection until TLS is spoken: three round trips, over a bad network."""
-    linger: float = 2.0
-    """For a client that is still sending to read why it was refused."""
-
-    @classmethod
-    def of(cls, limits: Limits) -> Patience:
-        """The times among the limits."""
-        return cls(
-            head=seconds(limits.head_time),
-            keep_alive=seconds(limits.idle_time),
-            write=seconds(limits.write_time),
-        )
+def configuration() -> Config:
+    """Hypercorn's settings, without its limits in time: those are ours."""
+    config = Config()
+    config.accesslog = None
+    config.errorlog = logger  # a logger is taken as it is: no handler is installed, no level set
+    config.include_server_header = False
+    config.keep_alive_max_requests = sys.maxsize
+    config.h11_max_incomplete_size = HEAD
+    return config
 
 
-class Connection:
+CONFIG = configuration()
+
+
+class HypercornConnection:
     """Serves one client on `stream`, until either side ends it."""
 
     def __init__(
         self,
-        app: ASGIApp,
+        site: Site,
         stream: trio.abc.Stream,
-        *,
         sock: trio.socket.SocketType,
         peer: Peer | None = None,
-        secure: bool = False,
-        config: Config,
-        context: WorkerContext,
-        state: dict[str, Any],
-        patience: Patience,
     ) -> None:
-        self._app = app
+        self._site = site
         self._stream = stream
         self._socket = sock
         self._peer = peer
-        self._secure = secure
-        self._config = config
-        self._context = context
-        self._state = state
-        self._patience = patience
         self._idle = True
         self._broken = False
         self._reading = trio.CancelScope()
@@ -124,27 +84,27 @@ class Connection:
             server = parse_socket_addr(sock.family, sock.getsockname())
         except OSError:
             return  # gone before we looked
+        context = WorkerContext(max_requests=None)
+        context.terminated = Leaving(self._site)
         self._protocol = Http1(
-            cast("Any", self._app),  # hypercorn only hands it back to `spawn_app`
-            self._config,
-            self._context,
+            cast("Any", self._site.app),  # hypercorn only hands it back to `spawn_app`
+            CONFIG,
+            context,
             cast("Any", self),
-            ConnectionState(self._state),
-            self._secure,
+            ConnectionState(self._site.state),
+            self._site.secure,
             client,
             server,
             self._obey,
         )
-        self._protocol.connection = Parser(
-            h11.SERVER, max_incomplete_event_size=self._config.h11_max_incomplete_size
-        )
+        self._protocol.connection = Parser(h11.SERVER, max_incomplete_event_size=HEAD)
         self._protocol.can_read = ReadOn(self._read_ahead)
         async with trio.open_nursery() as self._apps:
             with self._reading, suppress(trio.BrokenResourceError, ClientGone):
                 await self._read()
             await self._protocol.handle(Closed())
             await self._linger()
-            with trio.move_on_after(self._patience.linger):  # TLS says goodbye first
+            with trio.move_on_after(self._site.patience.linger):  # TLS says goodbye first
                 await self._stream.aclose()
 
     def close_if_idle(self) -> bool:
@@ -154,11 +114,11 @@ class Connection:
         return self._idle
 
     async def _read(self) -> None:
-        self._reading.deadline = trio.current_time() + self._patience.head
+        self._reading.deadline = trio.current_time() + self._site.patience.head
         while data := await self._stream.receive_some(READ):
             await self._protocol.handle(RawData(bytes(data)))
             if self._idle and self._protocol.connection.trailing_data[0]:  # half a head
-                head = trio.current_time() + self._patience.head
+                head = trio.current_time() + self._site.patience.head
                 self._reading.deadline = min(self._reading.deadline, head)
 
     async def _read_ahead(self) -> None:
@@ -181,7 +141,7 @@ class Connection:
         if self._broken or self._protocol.connection.their_state not in UNREAD:
             return
         gone = (trio.BrokenResourceError, trio.BusyResourceError)
-        with trio.move_on_after(self._patience.linger), suppress(*gone):
+        with trio.move_on_after(self._site.patience.linger), suppress(*gone):
             if isinstance(self._stream, trio.abc.HalfCloseableStream):  # TLS has no half
                 await self._stream.send_eof()
             while await self._stream.receive_some(READ):
@@ -195,7 +155,7 @@ class Connection:
             self._reading.cancel()
         elif isinstance(event, Updated):
             self._idle = event.idle
-            idle_end = trio.current_time() + self._patience.keep_alive
+            idle_end = trio.current_time() + self._site.patience.keep_alive
             self._reading.deadline = idle_end if event.idle else inf
 
     async def _write(self, data: bytes) -> None:
@@ -203,14 +163,16 @@ class Connection:
             return  # h11 has nothing to add at the end of a counted body
         whole = False
         try:
-            with trio.fail_after(self._patience.write):
+            with trio.fail_after(self._site.patience.write):
                 async with self._writing:  # "100 Continue" comes from the reading task
                     await self._stream.send_all(data)
             whole = True
         except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
             raise ClientGone("The client left") from exc
         except trio.TooSlowError as exc:
-            raise ClientGone(f"The client read nothing for {self._patience.write:g} s") from exc
+            raise ClientGone(
+                f"The client read nothing for {self._site.patience.write:g} s"
+            ) from exc
         finally:
             if not whole:
                 self._broken = True
@@ -251,7 +213,7 @@ class Connection:
         send: Callable[[Message | None], Awaitable[None]],
     ) -> None:
         try:
-            await self._app(scope, receive, send)
+            await self._site.app(scope, receive, send)
         except* ClientGone:
             pass
         except* Exception as failed:
@@ -283,11 +245,11 @@ class Http1(H11Protocol):
         await super()._create_stream(request)
 
     async def _send_error_response(self, status_code: int) -> None:
-        refusal = Refusal(status_code, REASONS.get(status_code, REASONS[400]))
-        headers = [*refusal.headers(close=True), *self.config.response_headers("h11")]
+        refused = refusal(status_code)
+        headers = [*refused.headers(close=True), *self.config.response_headers("h11")]
         await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
         with suppress(h11.LocalProtocolError):  # an answer to HEAD has no body
-            await self._send_h11_event(h11.Data(data=refusal.body()))
+            await self._send_h11_event(h11.Data(data=refused.body()))
             await self._send_h11_event(h11.EndOfMessage())
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
@@ -340,3 +302,14 @@ class ReadOn(EventWrapper):
 
     async def set(self) -> None:
         self._ahead.cancel()
+
+
+class Leaving(EventWrapper):
+    """Hypercorn's "this server ends", which it asks after each answer, and does not wait for."""
+
+    def __init__(self, site: Site) -> None:
+        super().__init__()
+        self._site = site
+
+    def is_set(self) -> bool:
+        return self._site.leaving
