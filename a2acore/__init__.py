@@ -43,6 +43,8 @@ if TYPE_CHECKING:
     from a2acore.listener import Bound
     from a2acore.policy import BadPolicy, Policy, Rule, read_policy
     from a2acore.server import Application, Options, open_app, serve
+    from a2acore.store.opening import open_store
+    from a2acore.store.terms import BadStore, Keep
     from a2acore.tls import Tls
 
 _ROOMS = {
@@ -80,6 +82,8 @@ _ROOMS = {
     "a2acore.listener": ("Bound",),
     "a2acore.policy": ("BadPolicy", "Policy", "Rule", "read_policy"),
     "a2acore.server": ("Application", "Options", "open_app", "serve"),
+    "a2acore.store.opening": ("open_store",),
+    "a2acore.store.terms": ("BadStore", "Keep"),
     "a2acore.tls": ("Tls",),
 }
 _ROOM_OF = {name: room for room, names in _ROOMS.items() for name in names}
@@ -94,11 +98,13 @@ __all__ = [
     "BackendKind",
     "BadPolicy",
     "BadSettings",
+    "BadStore",
     "Bound",
     "Choices",
     "Credential",
     "FileChange",
     "Finding",
+    "Keep",
     "Limits",
     "Location",
     "McpServer",
@@ -122,6 +128,7 @@ __all__ = [
     "find_backends",
     "open_app",
     "open_client",
+    "open_store",
     "read_policy",
     "serve",
 ]

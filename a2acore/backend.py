@@ -22,7 +22,7 @@ currency.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, Literal, NoReturn, Protocol
@@ -458,6 +458,20 @@ class BackendKind:
     """Looks whether it would work as asked, by trying: for `a2acode doctor`. Never raises."""
 
 
+GROUP = "a2acore.backends"
+"""The entry points through which backends are found, ours and those of strangers."""
+
+
+def find_backend(name: str) -> BackendKind | None:
+    """The installed backend of a name. No other is loaded if it is called as its entry point is."""
+    for point in entry_points(group=GROUP, name=name):
+        with suppress(Exception):  # what is wrong with it, `find_backends` tells
+            kind = point.load()
+            if isinstance(kind, BackendKind) and kind.name == name:
+                return kind
+    return find_backends().get(name)
+
+
 def find_backends() -> dict[str, BackendKind]:
     """Every backend that is installed, by name; ours are found by the same door as a stranger's.
 
@@ -466,7 +480,7 @@ def find_backends() -> dict[str, BackendKind]:
     """
     whole: dict[str, BackendKind] = {}
     broken: dict[str, BackendKind] = {}
-    for point in entry_points(group="a2acore.backends"):
+    for point in entry_points(group=GROUP):
         try:
             kind = point.load()
             if not isinstance(kind, BackendKind):

@@ -145,26 +145,22 @@ class Cards:
     """The three forms of one card, and whether a caller has the current one already."""
 
     def __init__(self, card: AgentCard) -> None:
-        self.card = card
-        self._documents: dict[Form, Document] = {
+        self.documents: Mapping[Form, Document] = {
             "merged": Document(wire.merged(card)),
             "1.0": Document(wire.pure10(card)),
             "0.3": Document(wire.pure03(card)),
         }
         self._since = datetime.now(UTC).replace(microsecond=0)
 
-    def document(self, form: Form) -> Document:
-        return self._documents[form]
+    def headers(self, form: Form) -> tuple[tuple[bytes, bytes], ...]:
+        """The caching headers of a form (A2A 1.0.1 section 8.6)."""
+        return (
+            (b"etag", self.documents[form].etag.encode()),
+            (b"last-modified", format_datetime(self._since, usegmt=True).encode()),
+            (b"cache-control", b"public, max-age=%d" % MAX_AGE),
+            (b"vary", b"A2A-Version"),
+        )
 
-    def headers(self, document: Document) -> dict[str, str]:
-        """The caching headers of a document (A2A 1.0.1 section 8.6)."""
-        return {
-            "ETag": document.etag,
-            "Last-Modified": format_datetime(self._since, usegmt=True),
-            "Cache-Control": f"public, max-age={MAX_AGE}",
-            "Vary": "A2A-Version",
-        }
-
-    def unchanged(self, document: Document, none_match: str, modified_since: str) -> bool:
-        """Whether a conditional request holds the document already."""
-        return document.unchanged(self._since, none_match, modified_since)
+    def unchanged(self, form: Form, none_match: str, modified_since: str) -> bool:
+        """Whether a conditional request holds a form already."""
+        return self.documents[form].unchanged(self._since, none_match, modified_since)

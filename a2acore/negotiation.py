@@ -114,14 +114,13 @@ def http_json(declared: str | None, verb: str, path: str, *, lenient: bool = Fal
     _check_spoken(declared)
     # `/v1/` is how line 0.3 begins, so that no tenant of line 1.0 can be called `v1`.
     room = v03 if path.startswith("/v1/") else v10
-    verbs = room.verbs(path)
-    if not verbs:
+    route = room.route(verb, path)
+    if route is None and not room.verbs(path):
         raise MethodNotFound("There is nothing at this path")
     if (declared or v03.VERSION) != room.VERSION and not (lenient and room is v10):
         raise _other_line(declared, room.VERSION)
-    route = room.route(verb, path)
     if route is None:
-        raise OtherVerb(verbs)
+        raise OtherVerb(room.verbs(path))
     return Request(room.VERSION, route)
 
 

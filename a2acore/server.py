@@ -21,12 +21,12 @@ from a2acore.asgi import ASGIApp, Receive, Scope, Send
 from a2acore.audit import Audit, NoAudit, open_audit
 from a2acore.backend import Backend
 from a2acore.cards import Cards, describe, extend, ways_in
-from a2acore.client.reach import is_loopback
 from a2acore.compat import Switch, declared
-from a2acore.connection import Patience
-from a2acore.http import CARDS, PUBLIC, App, Extensions, Served, pages
+from a2acore.front import Front, Patience
+from a2acore.http import CARDS, PUBLIC, App, Extensions, Pages, Served
 from a2acore.limits import LIMITS, Limits, seconds
 from a2acore.listener import Bound, listen
+from a2acore.loopback import is_loopback
 from a2acore.middleware.bearer import Bearer
 from a2acore.middleware.card_signing import CardSigning
 from a2acore.middleware.floods import Floods
@@ -39,6 +39,7 @@ from a2acore.negotiation import Form
 from a2acore.policy import Policy
 from a2acore.push import Courier, Stamp, open_courier
 from a2acore.push import Guard as WebhookGuard
+from a2acore.push.walk import Heard
 from a2acore.redaction import Redactor
 from a2acore.service import Service
 from a2acore.signing import Key, prove
@@ -152,10 +153,10 @@ class Application:
         )
         seal = Seal(options.sign_keys, options.sign_jku) if options.sign_keys else None
         if self._courier is not None:
-            self._courier.stamp = Stamp.of(options.sign_keys, home, options.sign_jku)
+            self._courier.announce(Stamp.of(options.sign_keys, home, options.sign_jku))
         app: ASGIApp = App(
             service,
-            pages(Cards(card), options.card_default),
+            Pages(Cards(card), options.card_default),
             Extensions.of(card, options.extension),
             options.tenant,
             options.lenient_version,
@@ -223,6 +224,9 @@ async def open_app(
             limits=options.limits,
         ) as supervisor,
     ):
+        await supervisor.recover()
+        if courier is not None:
+            await courier.resume(partial(_heard, supervisor))
         application = Application(supervisor, courier, options, roster)
         if url or options.public_url:
             application.announce(url)
@@ -246,6 +250,12 @@ def _open_audit(options: Options) -> AbstractAsyncContextManager[Audit]:
     return nullcontext(NoAudit()) if options.audit is None else open_audit(options.audit)
 
 
+def _heard(supervisor: Supervisor, task_id: str) -> Heard | None:
+    """What is to be heard of a task from now on, if it runs."""
+    run = supervisor.runs.get(task_id)
+    return None if run is None else Heard(run.journal.follow(), run.record)
+
+
 async def serve(
     backend: Backend,
     *,
@@ -254,11 +264,14 @@ async def serve(
     options: Options = Options(),
     insecure: bool = False,
     store: Store | None = None,
+    front: Front | None = None,
     shutdown: Callable[[], Awaitable[None]] = trio.sleep_forever,
     grace: float = GRACE,
     task_status: trio.TaskStatus[Bound] = trio.TASK_STATUS_IGNORED,
 ) -> None:
     """Serve `backend` until `shutdown` returns; `grace` is in seconds.
+
+    `front` is what speaks HTTP: `native`, and `hypercorn` where TLS is spoken, if nothing is said.
 
     Start it with `bound = await nursery.start(partial(serve, backend, port=0))`.
 
@@ -277,6 +290,7 @@ async def serve(
             tls=options.tls.context() if options.tls is not None else None,
             patience=Patience.of(options.limits),
             limits=options.limits,
+            front=front,
             shutdown=shutdown,
             drain=partial(app.supervisor.drain, grace),
             task_status=cast("trio.TaskStatus[Bound]", _Announcing(app, task_status)),

@@ -11,6 +11,9 @@ from typing import Any
 
 import pytest
 
+from a2acore.asgi import Message, Scope
+from a2acore.backend import Settings, find_backends
+from a2acore.server import open_app
 from tests.edge import BINDINGS_10, JSON, WAYS, Answer, Edge, Way, echoing, state, task_of
 
 each_way = pytest.mark.parametrize("way", WAYS, ids=str)
@@ -53,6 +56,7 @@ PATHS = [
     (CARD, None, {"GET", "HEAD"}),
     (OLD_CARD, None, {"GET", "HEAD"}),
     ("/health", None, {"GET", "HEAD"}),
+    ("/extensions/work-v1.schema.json", None, {"GET", "HEAD"}),
 ]
 
 
@@ -225,6 +229,48 @@ async def test_our_tenant_may_stand_before_the_paths_of_the_new_line_and_no_othe
 async def test_who_asks_for_our_health_is_told(tmp_path: Path) -> None:
     async with echoing(tmp_path) as edge:
         assert check_json(await edge.ask("GET", "/health"), 200) == {"status": "ok"}
+
+
+# What is no request
+
+
+async def speak(scope: Scope, heard: list[Message], tmp_path: Path) -> list[Message]:
+    """What our app says, below any server, to one that says this."""
+    said: list[Message] = []
+
+    async def receive() -> Message:
+        return heard.pop(0)
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    async with (
+        find_backends()["echo"].open(Settings(tmp_path)) as backend,
+        open_app(backend, "http://agent.example") as app,
+    ):
+        await app(scope, receive, send)
+    return said
+
+
+async def test_a_server_that_starts_its_app_is_told_that_it_has(tmp_path: Path) -> None:
+    heard: list[Message] = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+    said = await speak({"type": "lifespan"}, heard, tmp_path)
+    assert [each["type"] for each in said] == [
+        "lifespan.startup.complete",
+        "lifespan.shutdown.complete",
+    ]
+
+
+async def test_a_websocket_is_turned_away(tmp_path: Path) -> None:
+    said = await speak(
+        {"type": "websocket", "path": "/"}, [{"type": "websocket.connect"}], tmp_path
+    )
+    assert said == [{"type": "websocket.close"}]
+
+
+async def test_a_server_that_wants_something_else_is_not_left_waiting(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="carrier pigeon"):
+        await speak({"type": "carrier pigeon"}, [], tmp_path)
 
 
 # The card

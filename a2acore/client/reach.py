@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import ipaddress
 import ssl
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager, suppress
@@ -13,6 +12,7 @@ import trio
 from attrs import field, frozen
 
 from a2acore.client.errors import ClientError, NoWay, Unauthorized, bare, translated
+from a2acore.loopback import is_loopback
 from a2acore.model import AgentCard
 from a2acore.wire import v03, v10
 from a2acore.wire.dialect import ClientDialect
@@ -191,14 +191,6 @@ def _is_here(url: str) -> bool:
         return is_loopback(httpx.URL(url).host)
     except httpx.InvalidURL:
         return False
-
-
-def is_loopback(host: str) -> bool:
-    """Whether a host, named without brackets, is this machine for sure."""
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
 
 
 def _no_way(url: str, card: AgentCard, line: str | None, binding: str | None) -> str:

@@ -16,7 +16,8 @@ from attrs import field, frozen
 
 from a2acore.client.documents import NoDocument, TooLarge, fetch_document
 from a2acore.client.errors import ClientError, NotSigned, Untrusted, bare, translated
-from a2acore.client.reach import is_loopback, open_http
+from a2acore.client.reach import open_http
+from a2acore.loopback import is_loopback
 from a2acore.signing import BadKey, BadSignature, Key, NotCanonical, load_set
 from a2acore.wire.signatures import Unsigned, Verified, check, headers
 

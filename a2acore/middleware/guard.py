@@ -141,8 +141,13 @@ def check_length(scope: Scope, max_body: float) -> None:
         Refusal: 400.
         BodyTooLarge: the declared length is over `max_body`.
     """
-    lengths = [value for name, value in scope["headers"] if name == b"content-length"]
-    chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
+    lengths: list[bytes] = []
+    chunked = False
+    for name, value in scope["headers"]:
+        if name == b"content-length":
+            lengths.append(value)
+        elif name == b"transfer-encoding":
+            chunked = True
     # "A server MAY reject a request that contains both Content-Length and Transfer-Encoding or
     # process such a request in accordance with the Transfer-Encoding alone." (RFC 9112, 6.1)
     if chunked and lengths:

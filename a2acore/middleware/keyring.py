@@ -20,8 +20,9 @@ import trio
 from attrs import define
 
 from a2acore.client.documents import NoDocument, fetch_document
-from a2acore.client.reach import is_loopback, open_http
+from a2acore.client.reach import open_http
 from a2acore.credentials import Issuer
+from a2acore.loopback import is_loopback
 from a2acore.signing import BadKey, Key, load_set
 
 FRESH = 600.0

@@ -122,7 +122,7 @@ class Origins:
 def _header(scope: Scope, name: bytes) -> str:
     """A header's value; all of them, if somebody sent it twice, which is no value of ours."""
     values = [value for key, value in scope["headers"] if key == name]
-    return b", ".join(values).decode("latin-1").strip()
+    return b", ".join(values).decode("latin-1").strip() if values else ""
 
 
 def _spelled(origin: str) -> str:

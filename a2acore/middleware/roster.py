@@ -19,6 +19,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from math import inf
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import trio
 from attrs import define, evolve, field, frozen
@@ -44,10 +45,12 @@ from a2acore.credentials.secrets import (
     Secret,
     Verified,
 )
-from a2acore.middleware.keyring import Keyring
 from a2acore.middleware.tokens import BadToken, Jwt, KeyMissing
 from a2acore.refusal import Refusal
 from a2acore.tls import PEER
+
+if TYPE_CHECKING:
+    from a2acore.middleware.keyring import Keyring
 
 POLL = 2.0
 """Seconds from one look at the file to the next."""
@@ -257,6 +260,9 @@ class Roster:
         return None
 
     def _keyring(self, issuer: Issuer) -> Keyring:
+        # Loads an HTTP client, of no use to a server without issuers.
+        from a2acore.middleware.keyring import Keyring
+
         if issuer not in self._keyrings:
             self._keyrings[issuer] = Keyring(issuer, self._nursery)
         return self._keyrings[issuer]

@@ -15,7 +15,6 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from attrs import field, frozen
-from jwcrypto.common import base64url_decode
 
 from a2acore.credentials import SCOPES, Issuer, Principal
 from a2acore.signing import (
@@ -24,6 +23,7 @@ from a2acore.signing import (
     NotCanonical,
     Signature,
     UnknownKey,
+    base64url,
     read,
     read_header,
     verify,
@@ -60,7 +60,7 @@ class Jwt:
         if len(parts) != 3 or len(token) > LONGEST:
             raise BadToken("it is no JWT")
         try:
-            payload = base64url_decode(parts[1])
+            payload = base64url.decode(parts[1])
             claims = read(payload)
         except (ValueError, NotCanonical) as exc:
             raise BadToken("its claims cannot be read") from exc

@@ -1,8 +1,12 @@
 """Signatures: canonical JSON (RFC 8785), keys (JWK), and what signs and verifies with them (JWS).
 
+jwcrypto does the work. It takes long to load, and most servers have no key: so it is loaded with
+the first one.
+
 It knows no card: which bytes of a card are signed is told in `a2acore.wire.signatures`.
 """
 
+from a2acore.signing import base64url as base64url
 from a2acore.signing.canonical import NotCanonical as NotCanonical
 from a2acore.signing.canonical import canonical as canonical
 from a2acore.signing.canonical import read as read

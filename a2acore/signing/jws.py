@@ -14,9 +14,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 from attrs import frozen
-from jwcrypto.common import base64url_decode, base64url_encode
-from jwcrypto.jws import JWS, InvalidJWSObject, InvalidJWSSignature
 
+from a2acore.signing import base64url
 from a2acore.signing.canonical import NotCanonical, canonical, read
 from a2acore.signing.keys import BadKey, Key
 
@@ -56,6 +55,8 @@ def sign(payload: bytes, key: Key, *, jku: str = "", **more: str) -> Signature:
 
     `jku` is where the key can be had; `more` goes into the header as well.
     """
+    from jwcrypto.jws import JWS
+
     alg = key.algs[0]
     header = {"alg": alg, "kid": key.kid, "typ": "JOSE", **({"jku": jku} if jku else {}), **more}
     jws = JWS(payload)
@@ -95,6 +96,8 @@ def verify(payload: bytes, signature: Signature, keys: Iterable[Key]) -> Key:
         UnknownKey: it is by none of them, as it says itself.
         BadSignature: it says otherwise, and that is not so.
     """
+    from jwcrypto.jws import JWS, InvalidJWSObject, InvalidJWSSignature
+
     header = read_header(signature.protected)
     keys = tuple(keys)
     named = [key for key in keys if key.kid == header.kid]
@@ -111,7 +114,7 @@ def verify(payload: bytes, signature: Signature, keys: Iterable[Key]) -> Key:
     detached = canonical(
         {
             "protected": signature.protected,
-            "payload": base64url_encode(payload),
+            "payload": base64url.encode(payload),
             "signature": signature.signature,
         }
     ).decode()
@@ -150,9 +153,6 @@ def prove(keys: Iterable[Key]) -> None:
 
 def _decoded(text: str) -> bytes:
     try:
-        found: bytes = base64url_decode(text)
+        return base64url.decode(text)
     except ValueError as exc:
-        raise BadSignature("it is not in base64url") from exc
-    if base64url_encode(found) != text:
-        raise BadSignature("it is not in base64url as JWS spells it")
-    return found
+        raise BadSignature("it is not in base64url as JWS spells it") from exc

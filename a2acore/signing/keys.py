@@ -11,13 +11,14 @@ Source: RFC 7517 (JWK), RFC 7518 (which key for which algorithm), RFC 7638 (thum
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 
 from attrs import field, frozen
-from jwcrypto.common import JWException, base64url_decode
-from jwcrypto.jwk import JWK
 
 from a2acore.signing.canonical import NotCanonical, canonical, read
+
+if TYPE_CHECKING:
+    from jwcrypto.jwk import JWK
 
 FITTING: Mapping[tuple[str, str], tuple[str, ...]] = {
     ("EC", "P-256"): ("ES256",),
@@ -97,6 +98,8 @@ def new(alg: str, kid: str = "") -> Key:
     Raises:
         BadKey: there is no such algorithm here.
     """
+    from jwcrypto.jwk import JWK
+
     for (kty, crv), fitting in FITTING.items():
         if alg in fitting:
             size = {"RSA": NEW_RSA_BITS, "oct": 8 * SECRET_BYTES}.get(kty)
@@ -174,6 +177,9 @@ def _json(text: bytes) -> Any:
 
 
 def _from_pem(text: bytes) -> JWK:
+    from jwcrypto.common import JWException
+    from jwcrypto.jwk import JWK
+
     if b"ENCRYPTED" in text:
         raise BadKey("it is encrypted; decrypt it first: openssl pkcs8 -in FILE -out FILE2")
     if b"CERTIFICATE" in text:
@@ -188,6 +194,9 @@ def _from_pem(text: bytes) -> JWK:
 
 
 def _from_jwk(said: Mapping[str, Any], kid: str, alg: str) -> Key:
+    from jwcrypto.common import JWException
+    from jwcrypto.jwk import JWK
+
     kty, own_kid, own_alg = said.get("kty"), said.get("kid", ""), said.get("alg", "")
     if kty not in MATERIAL:
         raise BadKey(f"a key of the type {kty!r} cannot sign" if kty else "it has no type (kty)")
@@ -212,6 +221,8 @@ def _from_jwk(said: Mapping[str, Any], kid: str, alg: str) -> Key:
 
 
 def _key(jwk: JWK, kid: str, alg: str) -> Key:
+    from jwcrypto.common import JWException, base64url_decode
+
     kty = jwk["kty"]
     fitting = FITTING.get((kty, jwk.get("crv", "")))
     if fitting is None:
@@ -242,6 +253,8 @@ def _key(jwk: JWK, kid: str, alg: str) -> Key:
 
 
 def _bits(number: str) -> int:
+    from jwcrypto.common import base64url_decode
+
     return int.from_bytes(base64url_decode(number)).bit_length()
 
 

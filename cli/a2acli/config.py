@@ -74,9 +74,11 @@ command.add_command(
 
 
 def _settings(ctx: click.Context) -> Iterator[tuple[str, Origin]]:
+    names = ("store", "cwd", "backend", "agent", "agent_command")
+    said = {**ctx.params, "store": options.store_url(*(ctx.params[name] for name in names))}
     for parameter in serve.params:
         if parameter.name and parameter.name != "limit":
-            value = Origin(ctx.params[parameter.name], settings.origin(ctx, parameter.name))
+            value = Origin(said[parameter.name], settings.origin(ctx, parameter.name))
             yield parameter.opts[0].removeprefix("--"), value
     for name, each in settings.limits(ctx).items():
         yield f"limits.{name}", each

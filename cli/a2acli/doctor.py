@@ -31,6 +31,10 @@ from a2acore.backend import BadSettings, Finding
 from a2acore.credentials import BadCredentials, read_credentials
 from a2acore.server import Exposed, Options, check
 from a2acore.signing import ALGS, BadKey, Key, load, prove
+from a2acore.store.opening import path_of
+from a2acore.store.sqlite.care import examine
+from a2acore.store.sqlite.file import holder
+from a2acore.store.terms import BadStore
 
 LOOK = 5.0
 """Seconds for a look at this machine: a file may lie on a network that hangs."""
@@ -114,6 +118,7 @@ async def _look(patient: Patient, aloud: bool) -> list[Finding]:
     checks: list[tuple[str, float, Check]] = [
         ("this installation", LOOK, _in_thread(_installation)),
         ("the workspace", LOOK, _in_thread(_workspace, patient)),
+        ("the store", LOOK, _in_thread(_store, patient)),
         ("the port", LOOK, partial(_port, patient)),
         ("who may call", LOOK, _in_thread(_callers, patient)),
         ("what signs the card", LOOK, _in_thread(_keys, patient)),
@@ -181,6 +186,21 @@ def _workspace(patient: Patient) -> list[Finding]:
         what = f"the workspace {folder} cannot be written to: {error.strerror}"
         return [Finding(False, what, "let this user write there, or name another --cwd")]
     return [Finding(True, f"the workspace {folder} can be written to")]
+
+
+def _store(patient: Patient) -> list[Finding]:
+    path = path_of(patient.wanted.store_url)
+    if path is None:
+        return [Finding(True, "tasks are kept in memory, until the server stops")]
+    try:
+        examine(path)
+    except BadStore as error:
+        what, _, advice = str(error).rpartition("; ")
+        return [Finding(False, f"tasks cannot be kept: {what}", f"{advice} (--store URL)")]
+    if process := holder(path):
+        what = f"process {process} keeps its tasks in {path}"
+        return [Finding(False, what, "stop that one, or give this one a --store of its own")]
+    return [Finding(True, f"tasks are kept in {path}")]
 
 
 async def _port(patient: Patient) -> list[Finding]:

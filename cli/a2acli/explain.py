@@ -12,6 +12,7 @@ from a2acore.audit import BadAudit
 from a2acore.backend import BackendError, BadSettings
 from a2acore.client import ClientError, Unauthorized
 from a2acore.errors import A2AError, InternalError, InvalidAgentResponse, TaskNotFound
+from a2acore.store.terms import BadStore
 
 
 def explain(error: BaseException) -> tuple[str, int]:
@@ -48,6 +49,8 @@ def _explain(error: BaseException) -> tuple[str, int]:
             )
         case BadSettings() | BadAudit():
             return str(error), ASKED_WRONGLY
+        case BadStore():
+            return f"{error} (--store URL)", ASKED_WRONGLY
         case ClientError() | BackendError():
             return str(error), FAILED
         case OSError(errno=errno.EADDRINUSE):

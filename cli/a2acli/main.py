@@ -26,6 +26,8 @@ COMMANDS = {
     "keys": "Make and show the keys that cards are signed with.",
     "config": "Show and check the settings of `serve`.",
     "conformance": "Check that a server keeps to the specification.",
+    "store": "Look into what `serve` has kept.",
+    "push": "Show letters to webhooks that were given up, and have them tried again.",
     "audit": "Check and show an audit log.",
     "backends": "List what can be served, and what each needs.",
     "doctor": "See whether `serve` would work, and what to do where it would not.",

@@ -1,4 +1,4 @@
-"""The options that `serve` and `doctor` share: which agent, and where it is served."""
+"""The options that commands share: which agent, where it is served, where its tasks are kept."""
 
 from __future__ import annotations
 
@@ -12,8 +12,12 @@ from typing import Any
 import click
 from attrs import fields, frozen
 
+from a2abackends.presets import DEFAULT
+from a2acli import settings
 from a2acli.mcp_config import read_mcp_config
-from a2acore.backend import SANDBOXES, BackendKind, Choices, Settings, find_backends
+from a2acore.backend import SANDBOXES, BackendKind, Choices, Settings, find_backend, find_backends
+from a2acore.store.opening import default_url, files_of, path_of
+from a2acore.store.terms import BadStore
 
 # These bear no `exists`: the doctor has something to say where a file is not there.
 FOLDER = click.Path(file_okay=False, resolve_path=True, path_type=Path)
@@ -26,6 +30,24 @@ SETTINGS = {"auto_envvar_prefix": "A2ACODE", "show_default": True}
 EVERYWHERE = ("0.0.0.0", "::")
 """Addresses to listen on that are none to be reached at."""
 OWN = "the agent's own"
+
+
+class StoreURL(click.ParamType[str]):
+    """The URL of a store; nothing is the one that there is by default."""
+
+    name = "url"
+
+    def convert(
+        self, value: object, param: click.Parameter | None, ctx: click.Context | None
+    ) -> str:
+        url = str(value)
+        if url:
+            try:
+                path_of(url)
+            except BadStore as exc:
+                self.fail(str(exc), param, ctx)
+        return url
+
 
 host = click.option(
     "--host", metavar="ADDRESS", default="127.0.0.1", help="The address to listen on."
@@ -49,6 +71,31 @@ credentials = click.option(
 insecure = click.option("--insecure", is_flag=True, help="Let other machines in without a token.")
 
 
+backend = click.option(
+    "--backend",
+    metavar="NAME",
+    default="acp",
+    help="What drives the agent; see `a2acode backends`.",
+)
+agent = click.option(
+    "--agent",
+    metavar="PRESET",
+    default="",
+    show_default=f"{DEFAULT} for acp",
+    help="Which agent the backend starts.",
+)
+agent_command = click.option("--agent-command", metavar="CMD", help="How to start any other agent.")
+cwd = click.option("--cwd", type=FOLDER, default=".", help="Where the agent works.")
+store = click.option(
+    "--store",
+    type=StoreURL(),
+    metavar="URL",
+    default="",
+    show_default="a file for this workspace and agent",
+    help="Where tasks are kept: sqlite:////PATH, or memory: for as long as it runs.",
+)
+
+
 @frozen
 class Wanted:
     """Which agent is to be served, and how it is to work, as the options say it."""
@@ -57,6 +104,7 @@ class Wanted:
     agent: str
     agent_command: str | None
     cwd: Path
+    store: str
     script: Path | None
     model: str
     mode: str
@@ -73,12 +121,11 @@ class Wanted:
 
     def kind(self) -> BackendKind:
         """Raises: click.UsageError: there is no such backend."""
-        kinds = find_backends()
-        if self.backend not in kinds:
-            raise click.UsageError(
-                f"there is no backend {self.backend!r}; there are {', '.join(kinds)}"
-            )
-        return kinds[self.backend]
+        kind = find_backend(self.backend)
+        if kind is None:
+            known = ", ".join(find_backends())
+            raise click.UsageError(f"there is no backend {self.backend!r}; there are {known}")
+        return kind
 
     def settings(self) -> Settings:
         """How the backend is to be opened.
@@ -103,28 +150,23 @@ class Wanted:
             variables=self.agent_env,
             rlimits=_limits(self.agent_limit),
             writable=self.sandbox_write,
-            hidden=(*self.sandbox_hide, *self.files),
+            hidden=(*self.sandbox_hide, *self.files, *files_of(self.store_url)),
         )
+
+    @property
+    def store_url(self) -> str:
+        """Where tasks are kept."""
+        return store_url(self.store, self.cwd, self.backend, self.agent, self.agent_command)
 
 
 def agent_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Give a command the options that say which agent, and what they say as `wanted`."""
 
-    @click.option(
-        "--backend",
-        metavar="NAME",
-        default="acp",
-        help="What drives the agent; see `a2acode backends`.",
-    )
-    @click.option(
-        "--agent",
-        metavar="PRESET",
-        default="",
-        show_default="claude for acp",
-        help="Which agent the backend starts.",
-    )
-    @click.option("--agent-command", metavar="CMD", help="How to start any other agent.")
-    @click.option("--cwd", type=FOLDER, default=".", help="Where the agent works.")
+    @backend
+    @agent
+    @agent_command
+    @cwd
+    @store
     @click.option("--script", type=FILE, help="What the echo backend plays.")
     @click.option(
         "--model",
@@ -186,6 +228,41 @@ def agent_options(command: Callable[..., Any]) -> Callable[..., Any]:
         return command(wanted=wanted, **said)
 
     return wrapped
+
+
+def store_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Give a command the options that say which store, as `serve` has them, and what they say as
+    `path`."""
+
+    @settings.config
+    @backend
+    @agent
+    @agent_command
+    @cwd
+    @functools.wraps(command)
+    def wrapped(
+        config: Path | None,
+        backend: str,
+        agent: str,
+        agent_command: str | None,
+        cwd: Path,
+        store: str,
+        **said: Any,
+    ) -> Any:
+        path = path_of(store_url(store, cwd, backend, agent, agent_command))
+        if path is None:
+            raise click.UsageError("what is kept in memory: only its server knows; name a file")
+        if not os.path.exists(path):  # unlike that of Path, it raises nothing
+            raise click.UsageError(f"there is no store at {path}; a server makes one as it starts")
+        return command(path=path, **said)
+
+    return wrapped
+
+
+def store_url(store: str, cwd: Path, backend: str, agent: str, agent_command: str | None) -> str:
+    """Where tasks are kept, by what is said of that, and of whose they are."""
+    usual = DEFAULT if backend == "acp" and not agent_command else ""
+    return store or default_url(cwd, (backend, agent or usual, agent_command or ""))
 
 
 def _files() -> tuple[Path, ...]:

@@ -16,19 +16,20 @@ from attrs import field, frozen
 
 from a2acli import logs, options, settings
 from a2acli.codes import DONE, FAILED
-from a2acli.credentials import read as see_credentials
 from a2acli.options import Wanted
 from a2acli.secret import read_token
 from a2acli.sign import sign_options
 from a2acore.backend import BackendKind, Settings
-from a2acore.client import CARD_PATH
 from a2acore.compat import Switch
-from a2acore.http import Served
+from a2acore.front import Front
+from a2acore.http import CARD, Served
 from a2acore.negotiation import Form
 from a2acore.policy import BadPolicy, Policy, read_policy
 from a2acore.redaction import Redactor, secrets_of
 from a2acore.server import GRACE, Exposed, Options, check, serve
 from a2acore.signing import Key
+from a2acore.store.opening import open_store, path_of
+from a2acore.store.terms import KEEP, Keep
 from a2acore.tls import Tls
 
 STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
@@ -50,7 +51,10 @@ class Plan:
     host: str
     port: int
     insecure: bool
+    front: Front | None
     grace: float
+    store: str
+    keep: Keep
 
 
 @click.command(
@@ -116,10 +120,29 @@ class Plan:
     "--policy", type=options.FILE, help="A file that says what is allowed without a question."
 )
 @click.option("--audit", type=options.FILE, help="A file to write to who let the agent do what.")
+@click.option(
+    "--keep-days",
+    type=click.IntRange(min=0),
+    default=KEEP.days,
+    metavar="DAYS",
+    help="How long tasks that have ended are kept; 0 is for ever.",
+)
+@click.option(
+    "--keep-tasks",
+    type=click.IntRange(min=0),
+    default=KEEP.tasks,
+    metavar="NUMBER",
+    help="How many tasks that have ended are kept, the newest; 0 is all.",
+)
 @settings.limit
 @click.option("--log-level", type=click.Choice(LEVELS), default="info", help="What is logged.")
 @click.option(
     "--log-payloads", is_flag=True, help="Log what is asked and answered too, without secrets."
+)
+@click.option(
+    "--front",
+    type=click.Choice(get_args(Front)),
+    help="What speaks HTTP: ours, or hypercorn as with TLS.",
 )
 @click.option(
     "--grace",
@@ -152,8 +175,11 @@ def command(
     sign_jku: str,
     policy: Path | None,
     audit: Path | None,
+    keep_days: int,
+    keep_tasks: int,
     log_level: str,
     log_payloads: bool,
+    front: Front | None,
     grace: float,
     **_: object,  # those that `settings` reads
 ) -> int:
@@ -195,11 +221,26 @@ def command(
     except ValueError as exc:
         raise click.UsageError(str(exc)) from exc
     if context.meta.get(CHECKED):
+        if path := path_of(wanted.store_url):
+            from a2acore.store.sqlite.care import examine
+
+            examine(path)
         return DONE
     logs.begin(log_level, redactor, payloads=log_payloads)
     # No dump, of ours or of an agent's, is to hold what is a secret.
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    plan = Plan(kind, chosen, presented, host, port, insecure, grace)
+    plan = Plan(
+        kind,
+        chosen,
+        presented,
+        host,
+        port,
+        insecure,
+        front,
+        grace,
+        wanted.store_url,
+        Keep(days=keep_days, tasks=keep_tasks),
+    )
     return DONE if trio.run(run, plan) else FAILED
 
 
@@ -211,6 +252,7 @@ async def run(plan: Plan) -> bool:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, ready, stopping, nursery.cancel_scope)
             async with (
+                open_store(plan.store, keep=plan.keep) as store,
                 plan.kind.open(plan.settings) as backend,
                 trio.open_nursery() as serving,
             ):
@@ -222,12 +264,15 @@ async def run(plan: Plan) -> bool:
                         port=plan.port,
                         options=plan.options,
                         insecure=plan.insecure,
+                        front=plan.front,
+                        store=store,
                         shutdown=stopping.wait,
                         grace=plan.grace,
                     )
                 )
                 ready.set()
-                _say(f"{backend.info.name} is at {bound.url} (card: {bound.url}{CARD_PATH})")
+                _say(f"{backend.info.name} is at {bound.url} (card: {bound.url}{CARD})")
+                _say(f"tasks are kept in {path_of(plan.store) or 'memory, until it stops'}")
                 if plan.host in options.EVERYWHERE and not plan.options.public_url:
                     _say(
                         f"the card sends callers to {bound.url}, of no use to other machines; "
@@ -241,7 +286,9 @@ async def run(plan: Plan) -> bool:
 def _credentials(file: Path | None) -> Path | None:
     """The file, once it can be meant; it is read again whenever it changes."""
     if file is not None:
-        see_credentials(file)
+        from a2acli.credentials import read  # a command by itself, which few servers need
+
+        read(file)
     return file
 
 
