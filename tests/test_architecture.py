@@ -38,17 +38,21 @@ FLOORS = {
         "policy "
         # How much is taken on, told the time; and what is not told to anybody.
         "limits redaction "
+        # Which hosts are this machine.
+        "loopback "
         # Who may come in, as a file says it.
         "credentials "
         # The port stands at the door of the runtime floor; its words have to be known below it.
         # It holds plain values and protocols, and waits for nothing.
         "backend"
     ),
-    "runtime": "service listing supervisor run questions decisions clock audit journal store push",
+    "runtime": (
+        "service listing supervisor run ledger questions decisions clock audit journal store push"
+    ),
     "edge": (
         "http middleware client server serve cards "
         # ASGI's words, its answers below any protocol, and the connection code beneath `serve`.
-        "asgi refusal lifespan connection listener tls"
+        "asgi refusal lifespan front listener tls"
     ),
 }
 HEIGHT = {room: height for height, rooms in enumerate(FLOORS.values()) for room in rooms.split()}
@@ -57,18 +61,14 @@ PURE = {"msgspec", "attrs", "jwcrypto"}
 LIBRARIES = {"pure": PURE, "runtime": PURE | {"trio"}, "edge": PURE | {"trio"}}
 """What each floor may import; and, below, what a room of the edge may import beyond that."""
 LIBRARIES_OF_ROOM = {
-    "http": {"quart", "quart_trio", "werkzeug"},
     "client": {"httpx"},
     # For the keys of issuers.
     "middleware": {"httpx"},
     "forms": {"jsonschema"},
     # httpx for nothing but the authorities that it trusts.
     "push": {"httpcore", "httpx"},
-    "listener": {"hypercorn"},
-    "connection": {"hypercorn", "h11"},
+    "front": {"hypercorn", "h11"},
 }
-COME_ALONG = {"h11", "quart", "werkzeug"}
-"""The parser of hypercorn, and what quart-trio is made of: required by those, not by us."""
 BACKENDS_MAY_IMPORT = {
     "a2acore.backend",
     "a2acore.model",
@@ -362,4 +362,4 @@ def test_every_library_that_is_imported_is_required() -> None:
         for requirement in PROJECT["project"]["dependencies"]
     }
     imported = {library for name in MODULES for library in foreign(name)}
-    assert imported <= required | COME_ALONG
+    assert imported <= required

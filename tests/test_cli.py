@@ -41,6 +41,7 @@ from a2acore.model import (
 )
 
 A2ACODE = [sys.executable, "-m", "a2acli.main"]
+ECHO = ("--backend", "echo", "--port", "0")
 PATIENCE = 30
 """Seconds after which a command is taken to hang."""
 
@@ -67,10 +68,10 @@ def a2acode(*args: str, say: str = "", **extra: str) -> subprocess.CompletedProc
 def serving(*args: str, **extra: str) -> Iterator[tuple[str, subprocess.Popen[str]]]:
     """A server on a free port, until the block ends: its URL and its process."""
     process = subprocess.Popen(
-        [*A2ACODE, "serve", "--backend", "echo", "--port", "0", "--log-level", "warning", *args],
+        [*A2ACODE, "serve", *ECHO, "--log-level", "warning", *args],
         stderr=subprocess.PIPE,
         text=True,
-        env=environment(**extra),
+        env=environment(**{"A2ACODE_STORE": "memory:", **extra}),
     )
     assert process.stderr is not None
     try:
@@ -461,6 +462,7 @@ def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     ):
         assert server.stderr is not None
         server.send_signal(signal.SIGINT)
+        assert "tasks are kept in memory" in server.stderr.readline()
         assert "stops at once" in server.stderr.readline()
         server.send_signal(signal.SIGTERM)
         assert server.wait(PATIENCE) == 1

@@ -20,6 +20,7 @@ import trio
 from attrs import fields
 
 from a2acli.main import COMMANDS, a2acode
+from a2acli.options import StoreURL
 from a2acli.serve import command as serve_command
 from a2acore.backend import (
     SANDBOXES,
@@ -396,6 +397,8 @@ def one_value(parameter: click.Parameter, folder: Path) -> tuple[str, object]:
             return "1.5", 1.5
         case click.types.BoolParamType():
             return "1", True
+        case StoreURL():
+            return "memory:", "memory:"
         case click.types.StringParamType():
             return "other", "other"
     raise AssertionError(f"{parameter.name} is of a type that this test does not know")

@@ -34,12 +34,14 @@ def ill(*args: str, **extra: str) -> list[tuple[str, str]]:
 
 
 def test_where_all_is_well_each_thing_is_one_line(tmp_path: Path) -> None:
-    done = a2acode("doctor", "--backend", "echo", "--port", "0", "--cwd", str(tmp_path))
+    place = ("--cwd", str(tmp_path), "--store", f"sqlite:///{tmp_path}/tasks.sqlite")
+    done = a2acode("doctor", "--backend", "echo", "--port", "0", *place)
     assert (done.returncode, done.stderr) == (0, "")
     lines = done.stdout.splitlines()
     assert all(line.startswith("✓ ") for line in lines)
     assert lines[1:] == [
         f"✓ the workspace {tmp_path} can be written to",
+        f"✓ tasks are kept in {tmp_path}/tasks.sqlite",
         "✓ any free port will do",
         "✓ everybody who reaches it may call 127.0.0.1",
         "✓ echo is ready: it needs nothing",
