@@ -13,6 +13,14 @@ Receive: TypeAlias = Callable[[], Awaitable[Message]]
 Send: TypeAlias = Callable[[Message], Awaitable[None]]
 ASGIApp: TypeAlias = Callable[[Scope, Receive, Send], Awaitable[None]]
 
+# What our own fronts say in a scope, beside ASGI. Whoever reads it can do without.
+
+WHOLE = "a2acode.whole"
+"""Whether the body has come already: to receive it will not take any time."""
+
+LEAVING = "a2acode.leaving"
+"""A function: once it is called, the app is cancelled when the client leaves, until it returns."""
+
 
 class ClientGone(ConnectionError):
     """The client has left: there is nobody to answer.

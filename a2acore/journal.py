@@ -56,13 +56,14 @@ class Journal:
             self._rests.unpark_all()
 
     async def wait_rest(self) -> None:
-        """Wait until the task next pauses, or ends."""
+        """Wait until the task next pauses, or ends, or nothing more will come."""
         await self._rests.park()
 
     def close(self) -> None:
         """Nothing more will come."""
         self.closed = True
         self._news.unpark_all()
+        self._rests.unpark_all()
 
     def follow(self) -> Follower:
         """Join here: hear everything that is appended from now on.

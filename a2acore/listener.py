@@ -17,7 +17,6 @@ import ssl
 from collections.abc import Awaitable, Callable, Collection
 from contextlib import suppress
 from functools import partial
-from typing import Any
 
 import trio
 from attrs import frozen
@@ -25,6 +24,7 @@ from trio import TASK_STATUS_IGNORED, TaskStatus
 
 from a2acore.asgi import ASGIApp
 from a2acore.front import Connection, Front, Patience, Site
+from a2acore.front.lookout import open_lookout
 from a2acore.lifespan import open_lifespan
 from a2acore.limits import LIMITS, Limits, Tally
 from a2acore.middleware.floods import network_of
@@ -95,8 +95,12 @@ async def listen(
     listeners = await open_listeners(host, port)
     try:
         bound = Bound(host, listeners[0].socket.getsockname()[1], tls is not None)
-        async with open_lifespan(app) as state, trio.open_nursery() as nursery:
-            crowd = Crowd(app, state, patience, tls, limits, front)
+        async with (
+            open_lifespan(app) as state,
+            open_lookout() as lookout,
+            trio.open_nursery() as nursery,
+        ):
+            crowd = Crowd(Site(app, state, patience, tls is not None, lookout), tls, limits, front)
             async with trio.open_nursery() as door:
                 task_status.started(bound)
                 door.start_soon(
@@ -123,14 +127,12 @@ class Crowd:
 
     def __init__(
         self,
-        app: ASGIApp,
-        state: dict[str, Any],
-        patience: Patience,
+        site: Site,
         tls: ssl.SSLContext | None = None,
         limits: Limits = LIMITS,
         front: Front | None = None,
     ) -> None:
-        self._site = Site(app, state, patience, tls is not None)
+        self._site = site
         self._open = _speaking(front or ("hypercorn" if tls else "native"))
         self._tls = tls
         self._connections: dict[Connection, str] = {}
@@ -181,10 +183,26 @@ class Crowd:
                     await stream.send_all(CROWDED)
 
     async def _let_in(self, stream: trio.SocketStream, address: str) -> None:
-        if self._tls is None:
-            await self._serve(stream, stream.socket, address)
+        connection = (
+            self._open(self._site, stream, stream.socket)
+            if self._tls is None
+            else await self._greet(stream, address, self._tls)
+        )
+        if connection is None:
             return
-        secured = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
+        self._connections[connection] = address
+        try:
+            await connection.serve()
+        except* Exception as failed:
+            logger.error("A connection failed and was closed", exc_info=failed)
+        finally:
+            self._connections.pop(connection, None)
+
+    async def _greet(
+        self, stream: trio.SocketStream, address: str, tls: ssl.SSLContext
+    ) -> Connection | None:
+        """Agree on TLS, if the client can."""
+        secured = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
         greeting = trio.CancelScope(deadline=trio.current_time() + self._site.patience.handshake)
         self._greetings[greeting] = address
         done = False
@@ -198,24 +216,8 @@ class Crowd:
             self._greetings.pop(greeting, None)
         if not done:
             await trio.aclose_forcefully(stream)
-            return
-        await self._serve(secured, stream.socket, address, Peer.of(secured.getpeercert()))
-
-    async def _serve(
-        self,
-        stream: trio.abc.Stream,
-        sock: trio.socket.SocketType,
-        address: str,
-        peer: Peer | None = None,
-    ) -> None:
-        connection = self._open(self._site, stream, sock, peer)
-        self._connections[connection] = address
-        try:
-            await connection.serve()
-        except* Exception as failed:
-            logger.error("A connection failed and was closed", exc_info=failed)
-        finally:
-            self._connections.pop(connection, None)
+            return None
+        return self._open(self._site, secured, stream.socket, Peer.of(secured.getpeercert()))
 
     def close_idle(self) -> None:
         """Close idle connections now, and the others after the answer they are waiting for."""

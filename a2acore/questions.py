@@ -94,10 +94,10 @@ class Questions:
                 return OVER
             limit = self.decisions.policy.time_limit
             pause = Pause(uuid4().hex, asking, trio.current_time() + limit)
-            self.pause = pause
-            self._answered = trio.Event()
             publish = partial(setattr, self, "published", pause)
             self._tell([*self.scribe.flush(), self._question(pause)], publish)
+            self.pause = pause
+            self._answered = trio.Event()
             try:
                 with trio.move_on_at(pause.until):
                     await self._answered.wait()
@@ -108,7 +108,7 @@ class Questions:
             finally:
                 if self.pause is pause:  # it is withdrawn
                     text = "The agent no longer asks this."
-                    self._go_on(self._unanswered(pause, text, "withdrawn"))
+                    self._go_on(None, self._unanswered(pause, text, "withdrawn"))
             assert pause.answer is not None
             return pause.answer
 
@@ -124,6 +124,7 @@ class Questions:
             UnsupportedOperation: nothing was asked, or it is too late for an answer.
             InvalidParams: it picks an option that there is not, or brings data that does not fit.
             Unaudited: the answer cannot be written to the audit log; the question stays.
+            StoreTrouble: nothing can be kept at this moment; the question stays.
         """
         pause = self._pending()
         again = message.message_id in self._heard
@@ -135,9 +136,9 @@ class Questions:
             why = "That message came before this was asked"
         if again:
             why = "That message was heard before"
-        self._heard.add(message.message_id)
         restated = self._question(pause, f"{why}; this is still to be answered:")
         self._tell([restated] if again else [message, restated])
+        self._heard.add(message.message_id)
 
     def settle(self, answer: Answer, message: Message, who: str) -> None:
         """Answer what is asked; `message` is what the caller said. Not async, as `reply`.
@@ -145,21 +146,20 @@ class Questions:
         Raises:
             UnsupportedOperation: it is too late for an answer.
             Unaudited: the answer cannot be written to the audit log; the question stays.
+            StoreTrouble: nothing can be kept at this moment; the question stays.
         """
-        pause = self._pending()
-        self.decisions.by_caller(pause, answer, who)
+        self.decisions.by_caller(self._pending(), answer, who)
+        self._go_on(answer, said=message)
         self._heard.add(message.message_id)
-        pause.answer = answer
-        self._go_on(said=message)
 
-    def release(self) -> None:
-        """Tell what was held back."""
-        held, self._held = self._held, Held()
-        self._tell(held.take(now()))
-        if held.left_out:
-            text = f"There was no room for {held.left_out} of the events while the task was paused"
-            said = Notice(text, "overlooked", {"events": held.left_out})
-            self._tell(self.scribe.write(said, now()))
+    def held_back(self) -> list[Written]:
+        """What is to be told behind the answer."""
+        events, left_out = self._held.take(now()), self._held.left_out
+        if left_out:
+            text = f"There was no room for {left_out} of the events while the task was paused"
+            said = Notice(text, "overlooked", {"events": left_out})
+            events += self.scribe.write(said, now())
+        return events
 
     def close(self) -> None:
         """The task has ended. A backend that waits for an answer nevertheless waits no longer."""
@@ -177,13 +177,13 @@ class Questions:
         """
         task = f"Task {self.record.id}"
         if self.over:
-            raise UnsupportedOperation(f"{task} is being cancelled")
+            raise UnsupportedOperation(f"{task} has ended, or is being cancelled")
         if self.pause is not None and trio.current_time() >= self.pause.until:
             self._time_out(self.pause)
         if self.pause is None:
             raise UnsupportedOperation(
-                f"{task} is {self.record.state.name} and has asked nothing; leave out taskId to "
-                "queue another task in its context, or cancel it first"
+                f"{task} is {self.record.state.name} and has asked nothing that is not answered; "
+                "leave out taskId to queue another task in its context, or cancel it first"
             )
         return self.pause
 
@@ -195,18 +195,24 @@ class Questions:
 
     def _time_out(self, pause: Pause) -> None:
         """Nobody answered in time: that is a no."""
+        answer = self.decisions.by_clock(pause)
+        self._go_on(answer, self._unanswered(pause, self.decisions.too_late(), "timeout"))
         self.timed_out.add(pause.request_id)
-        pause.answer = self.decisions.by_clock(pause)
-        self._go_on(self._unanswered(pause, self.decisions.too_late(), "timeout"))
 
-    def _go_on(self, message: Message | None = None, said: Message | None = None) -> None:
-        """Nothing is asked any more: `said` is the answer, or `message` tells why there is none."""
-        self.pause = None
+    def _go_on(
+        self, answer: Answer | None, message: Message | None = None, said: Message | None = None
+    ) -> None:
+        """Nothing is asked any more: the caller `said` the answer, or `message` tells why not.
+
+        What cannot be given to the store has not happened: then the question stays.
+        """
+        assert self.pause is not None
         items: list[Item] = [] if said is None else [said]
         if not self.over:
             items.append(self.scribe.status(TaskState.WORKING, now(), message))
-        self._tell(items, self._answered.set)
-        self.release()
+        self._tell([*items, *self.held_back()], self._answered.set)
+        self.pause.answer = answer
+        self.pause, self._held = None, Held()
 
     def _question(self, pause: Pause, remark: str = "") -> TaskStatusUpdateEvent:
         waiting = self._asking.statistics().tasks_waiting

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from contextlib import suppress
 from pathlib import Path
 
 import msgspec
@@ -142,9 +141,10 @@ class Run:
     async def work(self, backend: Backend) -> None:
         """Do the turn and end the task: to be called in `scope`. Never raises an `Exception`."""
         try:
-            self._tell([self.scribe.status(TaskState.WORKING, now(), self._why_again())])
+            begun = trio.Event()
+            self._tell([self.scribe.status(TaskState.WORKING, now(), self._why_again())], begun.set)
             # Not before that is kept: what is not known to have begun is begun again.
-            await self._store.settle()
+            await begun.wait()
             self.session = await self._store.session(self.conversation)
             go_on = resuming(backend) if self.left else None
             stop_reason = await (go_on or backend.run)(self)
@@ -207,10 +207,8 @@ class Run:
     def _end(self, state: TaskState, text: str, stop_reason: str, fate: ToolStatus) -> None:
         if self.scope.cancel_called and state is not TaskState.CANCELED:
             return  # The caller's word wins over what the agent made of it; `close` says it.
-        with suppress(StoreTrouble):  # for the end itself there is always room
-            self.questions.release()
         end = self.scribe.end(state, now(), text, stop_reason)
-        self._tell([*self.scribe.close(now(), fate), end])
+        self._tell([*self.questions.held_back(), *self.scribe.close(now(), fate), end])
 
     def _tell(self, items: Sequence[Item], then: Callable[[], None] = nothing) -> None:
         if self._put_away:

@@ -29,6 +29,8 @@ from a2acore.errors import (
     Forbidden,
     InvalidParams,
     PushNotificationNotSupported,
+    ServerStopping,
+    StoreTrouble,
     TaskNotCancelable,
     TaskNotFound,
     UnsupportedOperation,
@@ -54,6 +56,7 @@ from a2acore.model import (
     SubscribeToTaskRequest,
     Task,
     TaskPushNotificationConfig,
+    TaskState,
 )
 from a2acore.pause import Pause
 from a2acore.push.courier import Courier
@@ -150,7 +153,8 @@ class Service:
             return begun
         run = begun.run
         if run is not None and not configuration.return_immediately:
-            while run.record.state not in RESTING:  # a question may be withdrawn as it is asked
+            # A question may be withdrawn as it is asked.
+            while run.record.state not in RESTING and not run.journal.closed:
                 await run.journal.wait_rest()
         return begun.entry.task(configuration.history_length)
 
@@ -190,13 +194,16 @@ class Service:
         entry = await self._see(caller, request.id)
         run = self.supervisor.runs.get(request.id)
         if run is None or entry.state in TERMINAL:
-            raise TaskNotCancelable(f"Task {request.id} is {entry.state.name} already")
+            raise _over(entry)
         with suppress(Unaudited):  # to stop is always safe, and the log says why it is not there
             self._audit("cancelled", caller, request.id)
-        why = "Cancelled by the caller."
-        self.supervisor.stop(run, why)
-        self.store.check()  # or the end could be long in coming
-        await self.supervisor.cancel(run, why=why)
+        self.supervisor.stop(run, "Cancelled by the caller.")
+        await run.over.wait()
+        await self.store.settle()
+        if run.record.state not in TERMINAL:
+            raise ServerStopping("The server is stopping, and leaves the task to the next one")
+        if run.record.state is not TaskState.CANCELED:  # it had ended, and nobody had been told
+            raise _over(run.record)
         return run.record.task()
 
     async def subscribe(
@@ -222,9 +229,9 @@ class Service:
         if run is not None and (follower := run.journal.follow_after(after)) is not None:
             return follower
         past = await self.store.events(task_id, after)
-        run = self.supervisor.runs.get(task_id)
         if not past:
             return None
+        # It may have ended by now, but what came behind `past` is in its journal all the same.
         journal = Journal(closed=True) if run is None else run.journal
         return journal.follow_behind(after, past)
 
@@ -293,10 +300,8 @@ class Service:
         caller.need("read")
         return self._paused(caller)
 
-    def answer(self, caller: Caller, reply: Reply) -> None:
+    async def answer(self, caller: Caller, reply: Reply) -> None:
         """Answer what is asked under a request id, in the form of another server.
-
-        Not async: between finding a question pending and settling it nothing can happen.
 
         Raises:
             Forbidden: the caller may not answer.
@@ -308,6 +313,11 @@ class Service:
         """
         caller.need("approve")
         self.store.check()
+        self._settle(caller, reply)
+        await self.store.settle()
+
+    def _settle(self, caller: Caller, reply: Reply) -> None:
+        # Not async: between finding a question pending and settling it nothing can happen.
         for run in self._paused(caller):
             pause = run.questions.pause
             if pause is not None and pause.request_id == reply.request_id:
@@ -339,12 +349,14 @@ class Service:
         sent = Sent(hashlib.sha256(msgspec.json.encode(request)).digest())
         # Of two that come at once, the second waits for what the first begins.
         async with self._sending.setdefault((caller.name, key), trio.Lock()):
-            before = await self.store.sent(caller.name, key)
-            if before is None:
+            known = None
+            if (before := await self.store.sent(caller.name, key)) is not None:
+                await self.store.settle()  # nobody else may have waited for it
+                known = await self.store.find(before.task_id)
+            if before is None or known is None:
                 return await self._take(caller, request, seen, sent, key)
             if before.digest != sent.digest:
                 raise InvalidParams(f"Something else was sent before as {key!r}; take another key")
-            known = await self._find(caller, before.task_id)
             return Begun(known, self.supervisor.runs.get(known.id))
 
     async def _take(
@@ -387,7 +399,14 @@ class Service:
             heard = Heard(follower, run.record)
             self._audit("webhook set", caller, webhook.task_id, webhook.url)
             self._courier().keep(webhook, caller.line, heard, plain=caller.plain)
-        await self.store.settle()
+        try:
+            await self.store.settle()
+        except StoreTrouble:
+            if entry is None:  # who was refused sends it again: it is not to be done twice
+                self.supervisor.stop(run, "Nothing could be kept when it was sent.")
+                if sent is not None:
+                    self.store.keep_sent(caller.name, key, sent)
+            raise
         return Begun(run.record, run)
 
     async def _referenced(self, caller: Caller, id: str, number: int) -> Entry:
@@ -482,6 +501,10 @@ def _may_send(caller: Caller, request: SendMessageRequest) -> None:
 
 def _not_found(task_id: str) -> TaskNotFound:
     return TaskNotFound(f"Task not found: {task_id}", metadata={"taskId": task_id})
+
+
+def _over(entry: Entry) -> TaskNotCancelable:
+    return TaskNotCancelable(f"Task {entry.id} is {entry.state.name} already")
 
 
 def _check_history(length: int | None, field: str = "historyLength") -> None:

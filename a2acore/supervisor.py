@@ -119,9 +119,10 @@ class Supervisor:
         self.store.begin(beginning, nothing)
         run = self._run(beginning, references)
         self._contexts[key] = context
-        if ahead:
-            run.wait_in_line(ahead)
         self._set_going(run, context)
+        if ahead:
+            with suppress(StoreTrouble):  # it is no more than told
+                run.wait_in_line(ahead)
         return run
 
     async def recover(self) -> None:
@@ -141,6 +142,8 @@ class Supervisor:
         references = [entry.task() for entry in found if entry is not None]
         run = self._run(left.beginning, references, Journal(first=left.events))
         run.scribe.take_up(record)
+        for form in run.compat:
+            form.take_up(record, left.events)
         if left.beginning.workspace != str(self.workspace):
             run.interrupt("the server was started again, in another workspace.")
         elif record.state in PAUSES and resuming(self.backend) is None:
@@ -200,13 +203,6 @@ class Supervisor:
             # Not in here: who waits may leave, and the task is to end nevertheless.
             self._nursery.start_soon(self._insist, run, name=f"end of task {run.task_id}")
 
-    async def cancel(self, *runs: Run, why: str) -> None:
-        """Stop runs, and wait until all know that they have: their tasks are CANCELED then."""
-        for run in runs:
-            self.stop(run, why)
-        for run in runs:
-            await run.ended.wait()
-
     async def _insist(self, run: Run) -> None:
         with trio.move_on_after(LAST_WORDS, shield=True):
             await run.over.wait()
@@ -224,13 +220,19 @@ class Supervisor:
         self._put_away()
         why = "The server stopped."
         runs = list(self.runs.values())
-        await self.cancel(*(run for run in runs if run.questions.pause is not None), why=why)
+        for run in runs:
+            if run.questions.pause is not None:
+                self.stop(run, why)
         with trio.move_on_after(grace):
             for run in runs:
                 await run.ended.wait()
         self._put_away()
+        for run in runs:
+            if not run.ended.is_set():
+                self.stop(run, why)
         with trio.move_on_after(2 * LAST_WORDS):  # longer only where nothing can be kept
-            await self.cancel(*(run for run in runs if not run.ended.is_set()), why=why)
+            for run in runs:
+                await run.ended.wait()
         for run in runs:
             run.journal.close()
 
@@ -240,8 +242,9 @@ class Supervisor:
             return
         for run in self.runs.values():
             asked = run.questions.pause is not None and resuming(self.backend) is not None
-            if asked or not run.first.is_set():
+            if (asked or not run.first.is_set()) and not run.scope.cancel_called:
                 run.put_away()
+                self._nursery.start_soon(self._insist, run, name=f"end of run {run.task_id}")
 
     async def _live(self, run: Run, context: Context) -> None:
         try:

@@ -68,6 +68,8 @@ class Scribe:
     _flowing: dict[str, Artifact] = field(factory=dict)
     """The artifacts of text that have been begun and not closed."""
     _tools: dict[str, ToolCall] = field(factory=dict)
+    _left: set[str] = field(factory=set)
+    """The tools that another server left open, and of which nothing was said since."""
     _files: Files = field(factory=Files)
 
     def write(self, saying: Saying, now: str) -> list[Written]:
@@ -81,6 +83,7 @@ class Scribe:
             case Thought(text):
                 return self._flow("thinking", text)
             case ToolCall():
+                self._left.discard(saying.id)
                 return self._tool(saying, now)
             case FileChange():
                 return [self._file(each) for each in self._files.take(self._placed(saying))]
@@ -104,12 +107,14 @@ class Scribe:
     def close(self, now: str, fate: ToolStatus) -> list[Written]:
         """The last events before the end: nothing stays open. `fate` is what became of open tools.
 
-        An agent may never say how a tool ended (gemini, after a refusal).
+        An agent may never say how a tool ended (gemini, after a refusal). One that it was left with
+        by another server, and has not come back to, was not done: it has used another in its place.
         """
         events = self.flush()
         for tool in list(self._tools.values()):
             if tool.status not in ENDED:
-                events += self._tool(evolve(tool, status=fate), now)
+                undone = fate == "completed" and tool.id in self._left
+                events += self._tool(evolve(tool, status="cancelled" if undone else fate), now)
         for artifact in self._flowing.values():
             last = Artifact(artifact.artifact_id, (Part(text=""),), artifact.name)
             events.append(self._artifact(last, append=True, last=True))
@@ -119,10 +124,12 @@ class Scribe:
     def take_up(self, record: Record) -> None:
         """Go on where another server left a task: what it had open is open."""
         for message in (*record.history, record.status.message):
-            for part in message.parts if message is not None else ():
+            ours = message is not None and message.role is Role.AGENT
+            for part in message.parts if message is not None and ours else ():
                 if isinstance(part.data, dict) and part.data.get("kind") == "tool":
                     tool = _tool_of(part.data)
                     self._tools[tool.id] = tool
+        self._left.update(self._tools)
         for name in ("response", "thinking"):
             growing = record.artifacts.get(name)
             if growing is not None and not growing.whole:

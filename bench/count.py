@@ -41,8 +41,8 @@ from bench.speech import FIRST, Ask, named
 
 CEILINGS = Path(__file__).parent / "ceilings.json"
 SLACK = {"calls": 1.1, "steps": 1.25, "tasks": 1.1, "writes": 1.25, "reads": 1.25}
-"""How much of what was measured a ceiling allows. Trio leaves to chance how tasks take turns, and so
-how many frames are ready together; and the versions of libraries differ a little."""
+"""How much of what was measured a ceiling allows. Trio leaves to chance how tasks take turns, and
+so how many frames are ready together; and the versions of libraries differ a little."""
 SMALL = 4
 """A whole number below this has no slack: one write more may be twice as many."""
 ROUNDS = 5

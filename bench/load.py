@@ -26,6 +26,9 @@ HANGS = 120.0
 """Seconds without a byte after which a server is given up."""
 TOO_MANY = 50
 """Wrong answers, when there are no more right ones than that, after which it is given up."""
+EACH = 8
+"""Answers for each caller, of several, that are measured at least. They come in bunches when a
+server works on all requests a little at a time, and one bunch more must not count for much."""
 MUCH = 2**18
 """Bytes read at once: a frame of a stream is small, and many are ready together."""
 
@@ -139,7 +142,7 @@ def drive(
     count: int = 0,
     warm_up: float = 0.0,
 ) -> Load:
-    """Keep `callers` requests under way, for `seconds` or until `count` were answered.
+    """Keep `callers` requests under way, for `seconds`, or until `count` were answered.
 
     What is measured begins and ends with an answer (without a `warm_up`, it begins with the first
     request), so that a stream which takes longer than `seconds` is measured whole. What is under
@@ -149,7 +152,8 @@ def drive(
         Hopeless: there is no measuring this server.
     """
     crowd = _Crowd(address, asks)
-    tally = _Tally(pid, seconds, count, warm_up)
+    least = count or (EACH * callers if callers > 1 else 1)
+    tally = _Tally(pid, seconds, least, warm_up)
     was_collecting = gc.isenabled()
     gc.disable()  # ours would fall into the times of answers
     try:
@@ -169,7 +173,7 @@ class _Tally:
 
     pid: int
     seconds: float
-    count: int
+    least: int
     warm_up: float
     began: float = field(factory=time.perf_counter)
     meter: Meter | None = None
@@ -192,7 +196,7 @@ class _Tally:
         self.times.append(caller.heard - caller.since)
         self.firsts.append(caller.first - caller.since)
         self.size += len(caller.answer.body)
-        return len(self.times) >= self.count if self.count else so_far >= self.seconds
+        return len(self.times) >= self.least and so_far >= self.seconds
 
     def load(self) -> Load:
         assert self.meter is not None

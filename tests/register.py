@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import trio
+import trio.testing
 from attrs import define, evolve, field
 
 from a2acore.ledger import nothing
@@ -28,6 +29,8 @@ class Register(Shelf):
     given: trio.Event = field(factory=trio.Event)
     forgetful: bool = False
     """Keep no events of tasks."""
+    hesitant: bool = False
+    """Tell who is behind when all that happens meanwhile has happened."""
 
     def as_killed(self) -> Register:
         """What the next server finds, if this one is killed now."""
@@ -96,6 +99,8 @@ class Register(Shelf):
             assert entry is not None
             if entry.state not in TERMINAL or self.places[key].heard < events:
                 found.append(Behind(webhook, self.places[key], entry.owner, events))
+        if self.hesitant:
+            await trio.testing.wait_all_tasks_blocked()
         return found
 
     def bury(self, letter: DeadLetter) -> None:

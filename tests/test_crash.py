@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,17 +16,30 @@ import trio
 from attrs import evolve
 
 from tests.crash.checker import Found, Life, begun_once, examine, in_turn
-from tests.crash.ledger import Account, Closing, Heard, Hook, Ledger, Letter, Shown
-from tests.crash.letters import examine_hooks, heard_all
+from tests.crash.ledger import (
+    LATER,
+    REFUSED,
+    TAKEN,
+    Account,
+    Closing,
+    Heard,
+    Hook,
+    Ledger,
+    Letter,
+    Shown,
+)
+from tests.crash.letters import examine_hooks, heard_all, owed
+from tests.crash.orphans import left_of
 from tests.crash.past import Said, past, sight
 from tests.crash.scenes import AGENTS
 from tests.crash.servers import ECHO, HASTY, agents
+from tests.crash.site import TRACE
 from tests.crash.storm import Storm, Verdict, blow
 
 GUARD = 180.0
 """Seconds after which a storm is taken to hang, on a machine that is busy with much else."""
 TASK, CONTEXT = "task-1", "context-1"
-LIVES = (Life("2026-01-01T10:00", "2026-01-01T11:00"), Life("2026-01-01T11:01"))
+LIVES = (Life("2026-01-01T10:00"), Life("2026-01-01T11:01"))
 
 
 def status(state: str, minute: str, id: str = "", request: str = "") -> Said:
@@ -93,12 +108,12 @@ def told() -> Account:
     return account
 
 
-def letter(first: int, last: int, *, taken: bool = True) -> Letter:
+def letter(first: int, last: int, status: int = TAKEN) -> Letter:
     """What a webhook is told of some events; if they are more than one, of a text."""
     body = EVENTS[first - 1]
     if last > first:
         body = text("".join(_words(event) for event in EVENTS[first - 1 : last]))
-    return Letter(f"{TASK}:abc:{first}-{last}", body, taken)
+    return Letter(f"{TASK}:abc:{first}-{last}", body, status)
 
 
 def _words(event: Said) -> str:
@@ -109,7 +124,7 @@ def _words(event: Said) -> str:
 def letters() -> list[Letter]:
     """All that a webhook has to be told: once at least, joined where they may be."""
     first = [letter(number, number) for number in (1, 2, 3)]
-    again = [letter(4, 4, taken=False), letter(4, 4), letter(4, 4)]
+    again = [letter(4, 4, LATER), letter(4, 4), letter(4, 4)]
     return [*first, *again, letter(5, 5), letter(6, 7), letter(8, 8)]
 
 
@@ -224,8 +239,8 @@ def test_a_task_at_which_nobody_is_at_work_is_not_honest(number: int) -> None:
 
 def test_two_tasks_of_one_message_are_found() -> None:
     tasks = [task(8, "u1"), {**task(3, "u1"), "id": "task-2"}]
-    assert [fault.kind for fault in begun_once(CONTEXT, tasks)] == ["doubled"]
-    assert begun_once(CONTEXT, [task(8, "u1"), task(3, "u2")]) == []
+    assert [fault.kind for fault in begun_once(tasks)] == ["doubled"]
+    assert begun_once([task(8, "u1"), task(3, "u2")]) == []
 
 
 def test_a_turn_that_does_not_wait_for_the_one_ahead_of_it_is_found() -> None:
@@ -242,7 +257,7 @@ WRONG: Mapping[str, Change] = {
     "one is missing in the middle": lambda all: [*all[:2], *all[3:]],
     "the first one is missing": lambda all: all[1:],
     "the last one is missing": lambda all: all[:-1],
-    "the last one was not taken": lambda all: [*all[:-1], letter(8, 8, taken=False)],
+    "the last one was not taken": lambda all: [*all[:-1], letter(8, 8, LATER)],
     "two have changed places": lambda all: [all[1], all[0], *all[2:]],
     "one comes again behind another": lambda all: [*all[:3], all[1], *all[3:]],
     "one has become another": lambda all: [evolve(all[0], body=EVENTS[1]), *all[1:]],
@@ -260,14 +275,16 @@ def test_letters_are_not_right_when(what: str) -> None:
     assert {fault.kind for fault in examine_hooks(account, past(EVENTS), quiet=True)} == {"webhook"}
 
 
-def test_what_a_webhook_has_refused_may_come_later() -> None:
+def test_what_a_webhook_has_refused_is_owed_until_it_comes_again() -> None:
     account = told()
     [*others, last] = [each for each in letters() if "6-7" not in each.id]
-    account.hooks[0].letters = [*others, letter(6, 7, taken=False), last]
-    assert examine_hooks(account, past(EVENTS), quiet=False) == []
-    assert examine_hooks(account, past(EVENTS), quiet=True) != []
-    account.hooks[0].letters.append(letter(6, 7))
+    hook = account.hooks[0]
+    hook.letters = [*others, letter(6, 7, REFUSED), last]
     assert examine_hooks(account, past(EVENTS), quiet=True) == []
+    assert owed(hook) == {6, 7}
+    hook.letters.append(letter(6, 7))
+    assert examine_hooks(account, past(EVENTS), quiet=True) == []
+    assert owed(hook) == set()
 
 
 def test_a_webhook_hears_all_from_when_its_caller_knows_of_it() -> None:
@@ -282,7 +299,7 @@ def test_a_webhook_hears_all_from_when_its_caller_knows_of_it() -> None:
 def test_a_webhook_of_line_03_is_told_the_task_as_it_stands_or_it_is_found() -> None:
     for number, right in ((8, True), (6, False)):
         account = told()
-        all_of_it = Letter(f"{TASK}:abc:1-8", task(number, "u1", "u2"), taken=True)
+        all_of_it = Letter(f"{TASK}:abc:1-8", task(number, "u1", "u2"), TAKEN)
         account.hooks = [Hook("old", old=True, whole=True, letters=[all_of_it])]
         assert (examine_hooks(account, past(EVENTS), quiet=True) == []) is right
 
@@ -290,11 +307,21 @@ def test_a_webhook_of_line_03_is_told_the_task_as_it_stands_or_it_is_found() -> 
 # Storms
 
 
+def test_a_process_of_an_earlier_life_is_an_orphan() -> None:
+    for life, found in ((1, False), (2, True)):
+        trace = {TRACE: "here:1"}
+        with subprocess.Popen(["sleep", "60"], env={**os.environ, **trace}) as process:
+            left = left_of("here", life)
+            process.kill()
+        assert (left == [f"sleep ({process.pid}) of life 1"]) is found
+    assert left_of("here", 2) == []
+
+
 async def storm(storm: Storm, folder: Path) -> Verdict:
     lines: list[str] = []
     with trio.fail_after(GUARD):
         verdict = await blow(storm, folder, lines.append)
-    assert len(lines) == storm.kills
+    assert sum(line.startswith("kill ") for line in lines) == storm.kills
     return verdict
 
 
@@ -312,5 +339,5 @@ async def test_agents_of_a_killed_server_do_not_outlive_the_next(tmp_path: Path)
 
 
 async def test_a_server_that_promises_too_early_is_caught(tmp_path: Path) -> None:
-    verdict = await storm(Storm(HASTY, kills=2, seed=5, callers=6), tmp_path)
+    verdict = await storm(Storm(HASTY, kills=2, seed=5, callers=6, quiet=3.0), tmp_path)
     assert "lost" in {fault.kind for fault in verdict.faults}

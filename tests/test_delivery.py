@@ -42,6 +42,7 @@ from tests.scene import (
     told,
     webhook,
 )
+from tests.shelf import events_of
 from tests.stage import Actor, get, joined, replay, saying, send
 
 OLD = Caller(line="0.3")
@@ -149,6 +150,25 @@ async def test_who_was_told_everything_of_a_task_that_goes_on_is_told_what_comes
         await send(scene.service, saying("yes", task_id=task.id))
         letters = await after.until(ended)
     assert numbers([*before.letters, *letters]) == list(range(1, span(letters[-1])[1] + 1))
+
+
+async def test_the_end_of_a_task_that_comes_while_a_server_looks_who_is_behind_is_told(
+    autojump_clock: Clock,
+) -> None:
+    register, copies = Register(), list[Register]()
+    async with open_scene(Resumable(ask), store=register) as scene:
+        before = scene.hook(statuses())
+        await tell(scene, webhook(), caller=OLD)
+        await trio.testing.wait_all_tasks_blocked()
+        left = register.as_killed()
+    left.hesitant = True
+    async with open_scene(Resumable(quick), store=left) as scene:
+        after = scene.hook(killing(left, 2, copies))
+        await after.until(ended)
+        await trio.testing.wait_all_tasks_blocked()
+    assert copies == []
+    [log] = left.logs.values()
+    assert span(after.letters[0]) == (span(before.letters[-1])[1] + 1, len(events_of(log)))
 
 
 async def test_a_stop_leaves_to_the_next_server_what_could_not_be_told(
@@ -349,6 +369,48 @@ async def test_behind_a_hole_comes_the_whole_task_also_after_a_restart(
     assert span(first)[0] == dead.last + 1
 
 
+async def test_a_hole_stays_one_when_the_letter_is_forgotten_that_was_lost_in_it(
+    autojump_clock: Clock,
+) -> None:
+    register = Register()
+    async with open_scene(Resumable(ask), store=register, patience=IMPATIENT) as scene:
+        await tell(scene, webhook())
+        await trio.sleep(600)
+        left = register.as_killed()
+    assert left.graves
+    left.graves.clear()
+    async with open_scene(Resumable(ask), store=left) as scene:
+        [first, *_] = await scene.hook(statuses()).count(1)
+    assert list(first.json) == ["task"]
+
+
+async def test_what_a_whole_task_showed_is_told_by_no_event_after_a_second_crash_either(
+    autojump_clock: Clock,
+) -> None:
+    """It was a whole task that was under way both times, and showed more than its number says."""
+
+    async def play(turn: Turn) -> str | None:
+        await trio.sleep_forever()
+        return None
+
+    register, copies = Register(), list[Register]()
+    async with open_scene(play, store=register, patience=IMPATIENT) as scene:
+        task = await tell(scene, webhook(), wait=False)
+        await trio.sleep(1)
+        before = scene.hook(killing(register, 1, copies))
+        scene.service.supervisor.runs[task.id].say(Notice("look", "note"))
+        await before.count(1)
+    async with open_scene(play, store=copies[0]) as scene:
+        between = scene.hook(killing(copies[0], 2, copies))
+        await between.count(2)
+        await trio.testing.wait_all_tasks_blocked()
+    async with open_scene(play, store=copies[1]) as scene:
+        after = scene.hook(statuses())
+        await trio.sleep(60)
+    assert id_of(after.letters[0]) == id_of(between.letters[1])
+    assert [list(letter.json) for letter in after.letters] == [["task"]]
+
+
 async def test_a_webhook_that_is_deleted_takes_its_dead_letters_along(
     autojump_clock: Clock,
 ) -> None:
@@ -451,7 +513,7 @@ async def test_a_letter_that_is_wanted_goes_before_the_one_that_is_waiting_for_i
         await trio.testing.wait_all_tasks_blocked()
         assert await register.dead_letters() == []
     assert [span(letter) for letter in letters] == [(1, 1), (2, 2)]
-    assert [list(letter.json) for letter in letters] == [["statusUpdate"], ["task"]]
+    assert [list(letter.json) for letter in letters] == [["task"], ["task"]]
     assert (dead.first, dead.last) == (1, 1)
 
 
@@ -479,6 +541,66 @@ async def test_who_was_shown_the_whole_task_again_is_told_nothing_of_it_twice(
     assert [span(letter) for letter in letters[2:5]] == [(3, 3), (1, 2), (3, 3)]
     forms = ["artifactUpdate", "task", "task"]
     assert [[*letter.json] for letter in letters[2:5]] == [[form] for form in forms]
+
+
+async def test_who_was_shown_the_whole_task_again_is_told_nothing_of_it_twice_by_the_next_server(
+    autojump_clock: Clock,
+) -> None:
+    register, copies, go_on = Register(), list[Register](), trio.Event()
+
+    async def play(turn: Turn) -> str | None:
+        turn.say(Notice("look", "note"))
+        await go_on.wait()
+        turn.say(Text("piece"))
+        await trio.sleep_forever()
+        return None
+
+    async def answer(letter: Letter) -> Reply:
+        if len(hook.letters) == 5:
+            copies.append(register.as_killed())
+        return Reply(dict(enumerate([400, 400, 503], 1)).get(len(hook.letters), 200))
+
+    async with open_scene(play, store=register, patience=SLOW) as scene:
+        hook = scene.hook(answer)
+        await tell(scene, webhook(), wait=False)
+        await hook.count(2)
+        go_on.set()
+        await hook.count(3)
+        register.want_all()
+        await hook.count(5)
+        await trio.testing.wait_all_tasks_blocked()
+    assert list(hook.letters[3].json) == ["task"]
+    async with open_scene(play, store=copies[0]) as scene:
+        letters = await scene.hook(statuses()).count(2)
+    assert "artifactUpdate" not in [form for letter in letters for form in letter.json]
+
+
+async def test_a_whole_task_that_was_given_up_is_the_whole_task_again_when_it_is_wanted(
+    autojump_clock: Clock,
+) -> None:
+    """Its one event was in the whole task that the webhook took last."""
+    register, go_on = Register(), trio.Event()
+
+    async def play(turn: Turn) -> str | None:
+        turn.say(Notice("look", "note"))
+        await go_on.wait()
+        turn.say(Text("piece"))
+        await trio.sleep_forever()
+        return None
+
+    async with open_scene(play, store=register, patience=SLOW) as scene:
+        hook = scene.hook(statuses(400, 400, 503, 200, 503, 503, 503))
+        await tell(scene, webhook(), wait=False)
+        await hook.count(2)
+        go_on.set()
+        await hook.count(3)
+        register.want_all()
+        await hook.count(7)
+        await trio.testing.wait_all_tasks_blocked()
+        register.want_all()
+        letters = await hook.count(8)
+    assert [span(letter) for letter in letters[3:8]] == [(1, 2), *[(3, 3)] * 4]
+    assert [list(letter.json) for letter in letters[3:8]] == [["task"]] * 5
 
 
 async def test_letters_to_two_webhooks_of_a_task_can_be_told_apart(autojump_clock: Clock) -> None:
@@ -578,7 +700,9 @@ class Server:
             await trio.sleep_forever()
         how = self.life.answers[self._letters] if self._letters < len(self.life.answers) else "take"
         self._letters += 1
-        if how != "fail":
+        if how == "want":
+            self.register.want_all()
+        elif how != "fail":
             self.reader.take(letter)
         if self._letters == self.life.letters:
             self.left = self.register.as_killed()
@@ -591,7 +715,7 @@ sayings = st.one_of(
     st.just(Notice("look", "note")),
     st.sampled_from([0.5, 20.0]),
 )
-answers = st.lists(st.sampled_from(["take", "take", "late", "fail"]), max_size=8)
+answers = st.lists(st.sampled_from(["take", "take", "late", "fail", "want"]), max_size=8)
 lives = st.lists(st.builds(Life, answers.map(tuple), st.integers(1, 8)), max_size=3)
 
 
@@ -601,7 +725,7 @@ def test_whatever_happens_on_the_way_a_webhook_ends_up_with_the_task(
     said: list[Saying | float], lives: list[Life]
 ) -> None:
     """Answers that get lost, attempts that fail, servers that are killed while a letter is under
-    way; and in the end what was given up is wanted."""
+    way; and what was given up is wanted, now and then and in the end."""
     trio.run(live, said, lives, clock=Clock(autojump_threshold=0))
 
 

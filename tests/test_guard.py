@@ -11,7 +11,7 @@ import trio
 from quart import request
 from quart_trio import QuartTrio
 
-from a2acore.asgi import ASGIApp, ClientGone, Message, Receive, Scope, Send
+from a2acore.asgi import WHOLE, ASGIApp, ClientGone, Message, Receive, Scope, Send
 from a2acore.middleware.guard import Guard, check_length, read_body
 from a2acore.refusal import BodyTooLarge, Refusal
 from tests.raw_http import GET, post, serving
@@ -205,6 +205,23 @@ async def test_a_slow_body_is_refused(make: Any, start: bytes) -> None:
         assert answer.status == 408
         assert answer.error["status"] == "DEADLINE_EXCEEDED"
         assert await client.rest() == b""
+
+
+@pytest.mark.parametrize(("whole", "status"), [(True, 200), (False, 408)])
+async def test_a_body_that_is_there_already_has_no_clock(
+    whole: bool, status: int, autojump_clock: trio.testing.MockClock
+) -> None:
+    async def receive() -> Message:
+        await trio.sleep(2)
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Message) -> None:
+        said.append(message)
+
+    said: list[Message] = []
+    scope = {"type": "http", "http_version": "1.1", "headers": [], WHOLE: whole}
+    await Guard(size, body_time=1)(scope, receive, send)
+    assert said[0]["status"] == status
 
 
 async def test_an_answer_may_take_longer_than_a_body() -> None:

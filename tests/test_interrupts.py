@@ -317,12 +317,12 @@ async def test_anothers_question_is_not_found_and_not_listed() -> None:
         reply = PermissionReply(run.questions.pause.request_id, "once")
         assert not service.asked(alice)
         with pytest.raises(InterruptNotFound):
-            service.answer(alice, reply)
+            await service.answer(alice, reply)
         with pytest.raises(InterruptNotFound):
-            service.answer(bob, structs.replace(reply, request_id=reply.request_id.upper()))
-        service.answer(bob, reply)
+            await service.answer(bob, structs.replace(reply, request_id=reply.request_id.upper()))
+        await service.answer(bob, reply)
         with pytest.raises(InterruptNotFound):
-            service.answer(bob, reply)
+            await service.answer(bob, reply)
         await trio.testing.wait_all_tasks_blocked()
         assert (await get(service, task.id)).status.state.name == "COMPLETED"
 
@@ -404,15 +404,15 @@ async def test_what_nobody_answered_in_time_has_expired_for_as_long_as_its_task_
         mock_clock.jump(10)  # the run has not heard of it yet
         for _ in range(2):
             with pytest.raises(InterruptExpired):
-                service.answer(ANONYMOUS, late)
+                await service.answer(ANONYMOUS, late)
             with pytest.raises(InterruptNotFound):
-                service.answer(Caller("alice"), late)
+                await service.answer(Caller("alice"), late)
             await trio.testing.wait_all_tasks_blocked()
         assert run.questions.pause is not None, "the second permission stays"
         mock_clock.jump(10)
         await run.ended.wait()
         with pytest.raises(InterruptNotFound):
-            service.answer(ANONYMOUS, late)
+            await service.answer(ANONYMOUS, late)
 
 
 async def test_who_asks_too_often_is_told_so_here_too() -> None:

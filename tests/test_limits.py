@@ -425,18 +425,22 @@ async def test_times_among_the_limits_hold(tmp_path: Path) -> None:
                 assert exchange.status == 408
 
 
-async def test_streams_that_nobody_reads_are_cut_off_and_hold_little(tmp_path: Path) -> None:
+async def test_streams_that_nobody_reads_are_cut_off_and_hold_little(
+    tmp_path: Path, mock_clock: trio.testing.MockClock
+) -> None:
     """However much there is to tell, and however many of them there are."""
-    begin, streams = trio.Event(), 20
+    mock_clock.rate = 1
+    begin, done, streams = trio.Event(), trio.Event(), 20
 
     async def much(turn: Turn) -> str | None:
         await begin.wait()
         for _ in range(10_000):
             turn.say(Text("x" * 2000))
             await trio.lowlevel.checkpoint()
+        done.set()
         return None
 
-    async with limited(tmp_path, much, write_time=1) as edges, AsyncExitStack() as stack:
+    async with limited(tmp_path, much, write_time=5) as edges, AsyncExitStack() as stack:
         task = (await edges[""].tell(WAY, "go", configuration=WAY.at_once()))["id"]
         stuck = [
             await stack.enter_async_context(edges[""].listen(WAY, "subscribe", id=task))
@@ -446,14 +450,37 @@ async def test_streams_that_nobody_reads_are_cut_off_and_hold_little(tmp_path: P
             await stream.hear(WAY)
         before = resident()
         begin.set()
-        while (await edges[""].do(WAY, "get", id=task)).body.count(b"WORKING"):
-            await trio.lowlevel.checkpoint()
+        await done.wait()  # and not by asking: each answer would be all of it
         # What is told is 20 MB, which the task and its journal hold once; not once for each.
         assert resident() - before < 20 * 20e6 / 3
+        await wait_all_tasks_blocked()
+        mock_clock.jump(5)
+        await wait_all_tasks_blocked()
         with trio.fail_after(10):
             for stream in stuck:
                 while await stream.stream.receive_some(1_000_000):
                     pass
+
+
+async def test_what_was_asked_is_not_held_while_its_stream_is_told(tmp_path: Path) -> None:
+    padding, streams = "x" * 4_000_000, 20
+
+    async def wait(turn: Turn) -> str | None:
+        await trio.sleep_forever()
+        return None
+
+    async with limited(tmp_path, wait) as edges, AsyncExitStack() as stack:
+        task = (await edges[""].tell(WAY, "go", configuration=WAY.at_once()))["id"]
+
+        async def follow() -> None:
+            stream = edges[""].listen(WAY, "subscribe", id=task, padding=padding)
+            await (await stack.enter_async_context(stream)).hear(WAY)
+
+        await follow()
+        before = resident()
+        for _ in range(streams):
+            await follow()
+        assert resident() - before < streams * len(padding) / 4
 
 
 # What is logged of it

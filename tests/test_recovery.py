@@ -251,6 +251,27 @@ async def test_a_question_is_asked_again_and_a_word_for_the_old_one_settles_noth
         assert response(answered) == "asking. asking. allowed"
 
 
+@pytest.mark.parametrize(("again", "fate"), [("t", "completed"), ("another", "cancelled")])
+async def test_a_tool_that_was_left_open_was_done_only_if_its_agent_came_back_to_it(
+    again: str, fate: str
+) -> None:
+    tools = ["t", again]
+
+    async def play(turn: Turn) -> None:
+        turn.say(ToolCall(tools.pop(0), "make"))
+        await turn.ask(MAY_I)
+
+    shelf = Shelf()
+    async with open_doomed(Resumable(play), shelf) as service:
+        task, _ = await begin(service)
+    async with open_server(Resumable(play), shelf) as service:
+        await wait_all_tasks_blocked()
+        done = await send(service, saying("yes", task_id=task.id))
+        told = [data(said) for said in done.history if said.role.name == "AGENT"]
+        assert [tool["status"] for tool in told if tool.get("id") == "t"][-1] == fate
+        assert done.status.state is TaskState.COMPLETED
+
+
 async def test_a_question_of_an_agent_that_cannot_ask_again_has_failed() -> None:
     shelf = Shelf()
     async with open_doomed(Actor(ask), shelf) as service:

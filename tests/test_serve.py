@@ -25,7 +25,7 @@ from quart_trio import QuartTrio
 from trio.testing import wait_all_tasks_blocked
 
 from a2acore.asgi import ASGIApp, ClientGone, Message, Receive, Scope, Send
-from a2acore.front import Front, Patience
+from a2acore.front import Front, Patience, Site
 from a2acore.lifespan import StartupFailed
 from a2acore.listener import Bound, Crowd, listen
 from tests.raw_http import FRONTS, GET, Client, Serving, get, post
@@ -559,7 +559,7 @@ async def test_an_exception_in_a_connections_own_code_ends_nothing_else(
     async with listener:
         address = listener.socket.getsockname()
         async with await trio.open_tcp_stream(*address), await listener.accept() as accepted:
-            crowd = Crowd(hello, {}, Patience(), front=front)
+            crowd = Crowd(Site(hello, {}, Patience()), front=front)
             await crowd.serve(cast("trio.SocketStream", Cursed(accepted)))
     assert [record.getMessage() for record in caplog.records] == [
         "A connection failed and was closed"

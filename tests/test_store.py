@@ -156,6 +156,7 @@ async def test_a_list_holds_what_was_asked_for(store: Store) -> None:
 
 
 async def test_a_message_that_was_sent_is_known_by_its_key_and_its_sender(store: Store) -> None:
+    begin(store, "a")
     store.keep_sent("ann", "k", Sent(b"\0digest", "a"))
     for _ in range(2):  # as it is given, and when it is kept
         assert await store.sent("ann", "k") == Sent(b"\0digest", "a")

@@ -9,6 +9,7 @@ lazier than ours, only the native one is.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
@@ -21,11 +22,14 @@ from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from a2acore.asgi import ASGIApp, ClientGone, Receive, Scope, Send
+from a2acore.asgi import LEAVING, WHOLE, ASGIApp, ClientGone, Receive, Scope, Send
 from a2acore.front import Patience
+from a2acore.listener import listen
 from a2acore.middleware.guard import read_body
 from tests.raw_http import FRONTS, GET, Answer, Client, Server, Serving, get, post
 from tests.raw_http import serving as serving_by
+
+needs_linux = pytest.mark.skipif(sys.platform != "linux", reason="no EPOLLRDHUP")
 
 QUICK = Patience(head=0.1, keep_alive=0.1, linger=0.1)
 
@@ -653,6 +657,113 @@ async def test_who_was_told_that_the_client_left_cannot_answer() -> None:
         async with server.client() as client:
             await client.send(GET)
         await tried.wait()
+
+
+@needs_linux
+@pytest.mark.parametrize("ahead", [0, 200_000], ids=["nothing", "much"])
+async def test_an_app_that_minds_is_cancelled_when_its_client_leaves(ahead: int) -> None:
+    """Whatever else the client has sent by then, which nobody reads."""
+    minds, cancelled = trio.Event(), trio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        scope[LEAVING]()
+        minds.set()
+        try:
+            await trio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    async with native(app) as server:
+        async with server.client() as client:
+            await client.send(GET)
+            await minds.wait()
+            await client.send(b"x" * ahead)
+            assert not cancelled.is_set()
+        await cancelled.wait()
+
+
+@needs_linux
+async def test_an_app_that_minds_late_is_cancelled_too() -> None:
+    """The client has gone when it begins to mind, and what came before it was answered."""
+    gone, cancelled = trio.Event(), trio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        if scope["path"] == "/early":
+            scope[LEAVING]()
+            await say(send, b"early")
+            return
+        await gone.wait()
+        await wait_all_tasks_blocked()
+        try:
+            scope[LEAVING]()
+            await trio.sleep_forever()
+        finally:
+            cancelled.set()
+
+    async with native(app) as server, server.client() as client:
+        await client.send(get("/early") + get("/late"))
+        assert (await client.answer()).body == b"early"
+        await client.stream.send_eof()
+        gone.set()
+        await cancelled.wait()
+        assert await client.rest() == b""
+
+
+@needs_linux
+async def test_who_minded_in_one_request_is_not_cancelled_in_the_next() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        if scope["path"] == "/minds":
+            scope[LEAVING]()
+        else:
+            await gone.wait()
+            await wait_all_tasks_blocked()
+        await say(send, scope["raw_path"])
+
+    gone = trio.Event()
+    async with native(app) as server, server.client() as client:
+        await client.send(get("/minds") + get("/does-not"))
+        assert (await client.answer()).body == b"/minds"
+        await client.stream.send_eof()
+        gone.set()
+        assert (await client.answer()).body == b"/does-not"
+
+
+@needs_linux
+async def test_a_server_that_is_cancelled_amid_answers_has_nothing_to_complain_of(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    minds = trio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        scope[LEAVING]()
+        minds.set()
+        await trio.sleep_forever()
+
+    async with trio.open_nursery() as nursery:
+        bound = await nursery.start(partial(listen, app, port=0, front="native"))
+        async with await trio.open_tcp_stream(bound.host, bound.port) as stream:
+            await stream.send_all(GET)
+            await minds.wait()
+            nursery.cancel_scope.cancel()
+    assert not caplog.records
+
+
+async def test_a_body_that_came_with_its_head_is_said_to_be_whole() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        said = b"%d " % scope[WHOLE] + await read_body(receive)
+        await say(send, said)
+
+    async with native(app) as server, server.client() as client:
+        assert (await client.ask(post(b"hello", "Content-Length: 5"))).body == b"1 hello"
+        await client.send(post(b"hel", "Content-Length: 5"))
+        await wait_all_tasks_blocked()
+        assert (await client.ask(b"lo")).body == b"0 hello"
+        assert (await client.ask(get("/"))).body == b"1 "
 
 
 async def test_a_watcher_hears_the_end_of_the_answer() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Protocol
 
+from a2acore.lifecycle import Record
 from a2acore.work import Written
 
 
@@ -16,4 +17,9 @@ class Compat(Protocol):
         Called once for each event, in order, before it becomes part of the task. Nothing can
         follow a terminal status.
         """
+        ...
+
+    def take_up(self, record: Record, events: int) -> None:
+        """Go on where another server left the task, after so many events: before all
+        others."""
         ...

@@ -15,7 +15,7 @@ from attrs import define
 from msgspec import structs
 
 from a2acore.compat import said
-from a2acore.lifecycle import PAUSES
+from a2acore.lifecycle import PAUSES, Record
 from a2acore.model import (
     AgentExtension,
     Artifact,
@@ -76,6 +76,11 @@ class Shared:
             event, metadata={**(event.metadata or {}), "shared": self._of_status(event, data)}
         )
         return [told, self._tool(data)] if data.get("kind") == "tool" else [told]
+
+    def take_up(self, record: Record, events: int) -> None:
+        self._sequence = events  # there is no event with more than one number
+        if record.state in PAUSES:
+            self._asked = interrupt(record.status.message)
 
     def _chunk(self, event: TaskArtifactUpdateEvent) -> Written:
         artifact = event.artifact

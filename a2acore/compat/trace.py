@@ -15,7 +15,7 @@ from uuid import uuid4
 from attrs import define, field
 
 from a2acore.compat import said
-from a2acore.lifecycle import TERMINAL
+from a2acore.lifecycle import TERMINAL, Record
 from a2acore.model import (
     AgentExtension,
     Artifact,
@@ -62,6 +62,15 @@ class Trace:
             told += self._tool(data, now)
         # What belongs to an end is told before it: nothing can follow it.
         return [*told, *self._lifecycle(event.status, data, now), event]
+
+    def take_up(self, record: Record, events: int) -> None:
+        self._started = record.state is not TaskState.SUBMITTED
+        for growing in record.artifacts.values():
+            match growing.last:
+                case Artifact(name="trace.mcp.start", parts=(Part(data={"itemId": str(id)}),)):
+                    self._tools[id] = "started"
+                case Artifact(name="trace.mcp", parts=(Part(data={"itemId": str(id)}),)):
+                    self._tools[id] = "ended"
 
     def _lifecycle(self, status: TaskStatus, data: Metadata, now: str) -> list[Written]:
         if status.state is TaskState.WORKING and not self._started:

@@ -14,17 +14,19 @@ import logging
 import socket
 from contextlib import suppress
 from math import inf
-from typing import Any
+from typing import TypeAlias
 
 import trio
 
-from a2acore.asgi import ClientGone
+from a2acore.asgi import LEAVING, WHOLE, ClientGone, Scope
 from a2acore.front.exchange import Exchange
 from a2acore.front.reading import Reader, Request
 from a2acore.front.site import AHEAD, READ, Site
 from a2acore.front.writing import refused
 from a2acore.refusal import Refusal
 from a2acore.tls import PEER, Peer
+
+Address: TypeAlias = tuple[str, int] | None
 
 logger = logging.getLogger("a2acore.serve")
 
@@ -46,26 +48,37 @@ class NativeConnection:
         self._socket = sock
         self._peer = peer
         self._direct: socket.socket | None = None
+        self._ends: tuple[Address, Address] = None, None
+        """The client's and ours."""
         self._reader = Reader()
         self._ended = False
         self._idle = True
+        self._watched = False
+        """Whether the lookout looks at this connection: from the first time that it matters."""
+        self._left = False
+        """Whether it has seen the client leave. There may be requests to answer all the same."""
+        self._minded = False
+        """Whether the app is to be cancelled then."""
         self._life = trio.CancelScope()
 
     async def serve(self) -> None:
         """Returns when the socket is closed and the app has finished with its requests."""
-        try:
-            always = self._scope()
-        except OSError:
-            return  # gone before we looked
+        if self._socket.family in (socket.AF_INET, socket.AF_INET6):
+            try:
+                self._ends = self._socket.getpeername()[:2], self._socket.getsockname()[:2]
+            except OSError:
+                return  # gone before we looked
         if isinstance(self._stream, trio.SocketStream):
             self._direct = socket.socket(fileno=self._socket.fileno())
             self._direct.setblocking(False)
         try:
             with self._life, suppress(ClientGone):
-                await self._talk(always)
+                await self._talk()
             await self._linger()
         finally:
             if self._direct is not None:
+                if self._watched and self._site.lookout is not None:
+                    self._site.lookout.forget(self._direct.fileno())
                 self._direct.detach()  # the stream closes it
                 self._direct = None
         with trio.move_on_after(self._site.patience.linger):  # TLS says goodbye first
@@ -77,28 +90,12 @@ class NativeConnection:
             self._life.cancel()
         return self._idle
 
-    def _scope(self) -> dict[str, Any]:
-        """What the scopes of all requests have in common."""
-        internet = self._socket.family in (socket.AF_INET, socket.AF_INET6)
-        scope: dict[str, Any] = {
-            "type": "http",
-            "asgi": {"version": "3.0", "spec_version": "2.4"},
-            "scheme": "https" if self._site.secure else "http",
-            "root_path": "",
-            "client": self._socket.getpeername()[:2] if internet else None,
-            "server": self._socket.getsockname()[:2] if internet else None,
-            "state": self._site.state,
-        }
-        if self._peer is not None:
-            scope[PEER] = self._peer
-        return scope
-
-    async def _talk(self, always: dict[str, Any]) -> None:
+    async def _talk(self) -> None:
         patience = self._site.patience
         self._life.deadline = trio.current_time() + patience.head
         try:
             while (request := await self._request()) is not None:
-                if not await self._answer(request, always) or self._site.leaving:
+                if not await self._answer(request) or self._site.leaving:
                     return
                 self._life.deadline = trio.current_time() + patience.keep_alive
         except Refusal as refusal:
@@ -120,17 +117,49 @@ class NativeConnection:
         self._life.deadline = inf
         return request
 
-    async def _answer(self, request: Request, always: dict[str, Any]) -> bool:
+    def _scope(self, request: Request) -> Scope:
+        scope = request.scope()
+        scope["scheme"] = "https" if self._site.secure else "http"
+        scope["client"], scope["server"] = self._ends
+        scope["state"] = self._site.state.copy()
+        scope[WHOLE] = self._reader.whole
+        if self._peer is not None:
+            scope[PEER] = self._peer
+        if self._direct is not None and self._site.lookout is not None:
+            scope[LEAVING] = self._mind
+        return scope
+
+    async def _answer(self, request: Request) -> bool:
         """Let the app answer; whether there can be another request."""
         exchange = Exchange(request, self._reader, self, self._site)
-        scope = request.scope(always)
+        scope = self._scope(request)
         try:
             await self._site.app(scope, exchange.receive, exchange.send)
         except* ClientGone:
             pass
         except* Exception as failed:
             logger.error("%s %s failed", scope["method"], scope["path"], exc_info=failed)
+        finally:
+            self._minded = False
         return await exchange.finish()
+
+    def _mind(self) -> None:
+        """Cancel the app when the client leaves, or has left: from here to its end."""
+        self._minded = True
+        if self._left:
+            self._give_up()
+        elif not self._watched and self._site.lookout is not None:
+            self._watched = True
+            self._site.lookout.watch(self._socket.fileno(), self._see_it_leave)
+
+    def _see_it_leave(self) -> None:
+        self._left = True
+        if self._minded:
+            self._give_up()
+
+    def _give_up(self) -> None:
+        self.gone = True
+        self._life.cancel()
 
     # What an exchange wants of its connection
 

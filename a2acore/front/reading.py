@@ -8,8 +8,6 @@ request is left when the next one comes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
 from urllib.parse import unquote
 
 import h11
@@ -22,6 +20,8 @@ from a2acore.refusal import Refusal
 PIECES = 64
 """Pieces of a body that are taken in at once: a client decides how small they are, and others wait
 meanwhile."""
+
+ASGI = {"version": "3.0", "spec_version": "2.4"}
 
 Headers = list[tuple[bytes, bytes]]
 
@@ -37,18 +37,18 @@ class Request:
     """Names in lower case."""
     version: str
 
-    def scope(self, connection: Mapping[str, Any]) -> Scope:
-        """The scope of ASGI; `connection` is what is the same for all requests of a connection."""
+    def scope(self) -> Scope:
+        """The scope of ASGI, as far as the request says it."""
         raw_path, _, query = self.target.partition(b"?")
         path = raw_path.decode("ascii")
         return {
-            **connection,
-            "state": connection["state"].copy(),
-            "extensions": {},
+            "type": "http",
+            "asgi": ASGI,
             "http_version": self.version,
             "method": self.method,
             "path": unquote(path) if "%" in path else path,
             "raw_path": raw_path,
+            "root_path": "",
             "query_string": query,
             "headers": self.headers,
         }
@@ -83,7 +83,8 @@ class Reader:
     """What belongs to the requests to come."""
     _searched: int = 0
     """How far there is no end of a head in there."""
-    _parser: h11.Connection = field(factory=lambda: h11.Connection(h11.SERVER))
+    _parser: h11.Connection | None = None
+    """For as long as the body is not whole."""
     _taken: bytes = b""
     """What was taken in of the body before it was asked for."""
     _chunked: bool = False
@@ -92,7 +93,7 @@ class Reader:
 
     def feed(self, data: bytes) -> None:
         """Take what was read from the socket."""
-        if self.whole:
+        if self._parser is None:
             self._buffer += data
         else:
             self._parser.receive_data(data)
@@ -141,7 +142,7 @@ class Reader:
         # second; and it takes a bare LF for the end of a line.
         if head.count(b"\n") > head.count(b"\r\n") or b"\n " in head or b"\n\t" in head:
             raise self._refuse(400)
-        self._parser = parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD)
+        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD)
         self._taken = b""
         try:
             parser.receive_data(head)
@@ -149,11 +150,12 @@ class Reader:
             assert isinstance(event, h11.Request)
             if not event.http_version.startswith(b"1."):  # the preface of HTTP/2 looks like this
                 raise self._refuse(505)
-            headers = [(name.lower(), value) for name, value in event.headers.raw_items()]
+            headers = list(event.headers)
             self.whole = isinstance(parser.next_event(), h11.EndOfMessage)
         except h11.RemoteProtocolError as exc:
             raise self._refuse(exc.error_status_hint) from exc
         if not self.whole:
+            self._parser = parser
             self._expect_body(event.http_version, {name for name, _ in headers})
         return Request(
             # "GET" is one method and "get" another; ASGI knows them in capitals only.
@@ -173,6 +175,8 @@ class Reader:
         if self._buffer:
             self.feed(bytes(self._buffer))
             self._buffer.clear()
+        if not self._chunked:  # chunks may turn out to be none, which is for the app to meet
+            self.take_in()
 
     def _target(self, target: bytes, headers: Headers) -> bytes:
         if target.startswith(b"/") or target == b"*":
@@ -196,10 +200,11 @@ class Reader:
     @property
     def waiting(self) -> bool:
         """Whether the client wants to be told to go on before it sends the body."""
-        return self._parser.they_are_waiting_for_100_continue
+        return self._parser is not None and self._parser.they_are_waiting_for_100_continue
 
     def go_on(self) -> bytes:
         """What tells it so."""
+        assert self._parser is not None
         said = self._parser.send(h11.InformationalResponse(status_code=100, headers=[]))
         assert said is not None
         return said
@@ -212,25 +217,25 @@ class Reader:
         """What is here of the body. When there is nothing, it is whole, or has to be waited for."""
         pieces, self._taken = [self._taken], b""
         try:
-            while not self.whole and len(pieces) < PIECES:
+            while self._parser is not None and len(pieces) < PIECES:
                 event = self._parser.next_event()
                 if isinstance(event, h11.Data):
                     pieces.append(event.data)
                 elif isinstance(event, h11.EndOfMessage):
-                    self._end()
+                    self._end(self._parser.trailing_data[0])
                 else:
                     break
         except h11.RemoteProtocolError as exc:
             raise self._refuse(exc.error_status_hint) from exc
         return b"".join(pieces)
 
-    def _end(self) -> None:
-        rest = self._parser.trailing_data[0]
+    def _end(self, rest: bytes) -> None:
         # After the last chunk, too, h11 takes a bare LF for the end of a line.
         parsed = self._recent[: len(self._recent) - len(rest)]
         if self._chunked and not parsed.endswith(b"\r\n\r\n"):
             raise self._refuse(400)
         self.whole = True
+        self._parser, self._recent = None, b""  # an answer may be told for days
         self._buffer += rest
 
     def _refuse(self, status: int) -> Refusal:

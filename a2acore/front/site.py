@@ -8,6 +8,7 @@ import trio
 from attrs import define, frozen
 
 from a2acore.asgi import ASGIApp
+from a2acore.front.lookout import Lookout
 from a2acore.limits import LIMITS, Limits, seconds
 from a2acore.refusal import Refusal
 from a2acore.tls import Peer
@@ -69,6 +70,8 @@ class Site:
     patience: Patience
     secure: bool = False
     """Whether TLS is spoken."""
+    lookout: Lookout | None = None
+    """Who sees clients leave, where there is one."""
     leaving: bool = False
     """Whether each connection is to end with the answer it is waiting for."""
 

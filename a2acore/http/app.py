@@ -46,6 +46,8 @@ WAITING = STREAMING | {Operation.SEND, Operation.CANCEL}
 PRIVATE = (b"cache-control", b"private, max-age=300")
 """An extended card is not for everybody (A2A 1.0.1 section 13.3)."""
 
+TERMINAL_OR_ASKED = TERMINAL | {TaskState.INPUT_REQUIRED}
+
 log = logging.getLogger(__name__)
 
 
@@ -90,40 +92,39 @@ class App:
         if scope["path"] in PAGES:
             await self.pages(scope, receive, send)
             return
+        # First to hear what is asked, and then the answer, which is still to be awaited: a stream
+        # is told for days, and nothing of the request is to be held for so long.
+        await (await self._hear(scope, receive, send))
+
+    async def _hear(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         head = Head.of(scope)
         # Counted whatever it is, and refused once it is known in which form.
         over = self._rates.refusal(head.caller.name, trio.current_time())
-        if head.path in ("", "/"):
-            await self._json_rpc(head, over, receive, send)
-        else:
-            await self._http_json(head, over, receive, send)
+        binding = self._json_rpc if head.path in ("", "/") else self._http_json
+        return await binding(head, over, scope, receive, send)
 
-    # The two bindings
+    # The two bindings: each returns the answer
 
     async def _json_rpc(
-        self, head: Head, over: A2AError | None, receive: Receive, send: Send
-    ) -> None:
+        self, head: Head, over: A2AError | None, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         dialect: Dialect = v10.JsonRpc(None)  # until the line is known; any reader takes its errors
         if head.verb != "POST":
-            await _other_verb(head, negotiation.OtherVerb(frozenset({"POST"})), dialect, send)
-            return
+            return _other_verb(head, negotiation.OtherVerb(frozenset({"POST"})), dialect, send)
         try:
             _check_content_type(head)
             called = jsonrpc.read_request(await read_body(receive))
         except jsonrpc.Unreadable as unreadable:
-            await _refuse(unreadable.error, v10.JsonRpc(unreadable.id), send)
-            return
+            return _refuse(unreadable.error, v10.JsonRpc(unreadable.id), send)
         except UnknownMediaType as error:
-            await _refuse(error, dialect, send)
-            return
+            return _refuse(error, dialect, send)
         dialect = v10.JsonRpc(called.id)
         try:
             declared = negotiation.declared(head.headers, head.query)
             if self.interrupts and called.method in METHODS:
                 line = negotiation.lineless(declared)
                 if over is None:
-                    await self._interrupt(called, line, head, send)
-                    return
+                    return self._interrupt(called, line, head, send)
                 dialect = v03.JsonRpc(called.id) if line == v03.VERSION else dialect
                 raise over
             chosen = negotiation.json_rpc(declared, called.method, lenient=self.lenient)
@@ -133,18 +134,17 @@ class App:
                 raise over
             request = dialect.request(chosen.operation, called.params)
         except A2AError as error:
-            await _refuse(error, dialect, send)
-            return
-        await self._do(Asked(chosen.operation, request, dialect), head, receive, send)
+            return _refuse(error, dialect, send)
+        return self._do(Asked(chosen.operation, request, dialect), head, scope, receive, send)
 
     async def _interrupt(self, called: jsonrpc.Request, line: str, head: Head, send: Send) -> None:
         headers = self.extensions.echo(self.extensions.activate(None, head), line)
-        body = respond(self.service, head.caller, called, line)
+        body = await respond(self.service, head.caller, called, line)
         await answer(send, 200, body, v10.JsonRpc.media_type, headers)
 
     async def _http_json(
-        self, head: Head, over: A2AError | None, receive: Receive, send: Send
-    ) -> None:
+        self, head: Head, over: A2AError | None, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         dialect: Dialect = v10.Rest(
             v10.media_type(head.headers.get("accept", ""), head.content_type)
         )
@@ -153,11 +153,9 @@ class App:
             verb = "GET" if head.verb == "HEAD" else head.verb
             chosen = negotiation.http_json(declared, verb, head.path, lenient=self.lenient)
         except negotiation.OtherVerb as error:
-            await _other_verb(head, error, dialect, send)
-            return
+            return _other_verb(head, error, dialect, send)
         except A2AError as error:
-            await _refuse(error, dialect, send)
-            return
+            return _refuse(error, dialect, send)
         if chosen.line == v03.VERSION:
             dialect = v03.Rest()
         try:
@@ -170,30 +168,41 @@ class App:
                 chosen.route.operation, body, path=chosen.route.path, query=head.query
             )
         except A2AError as error:
-            await _refuse(error, dialect, send)
-            return
-        await self._do(Asked(chosen.route.operation, request, dialect), head, receive, send)
+            return _refuse(error, dialect, send)
+        asked = Asked(chosen.route.operation, request, dialect)
+        return self._do(asked, head, scope, receive, send)
 
     # The operation
 
-    async def _do(self, asked: Asked, head: Head, receive: Receive, send: Send) -> None:
+    def _do(
+        self, asked: Asked, head: Head, scope: Scope, receive: Receive, send: Send
+    ) -> Awaitable[None]:
         if asked.operation in STREAMING:
-            await while_connected(receive, partial(self._stream, asked, head, send))
-        elif asked.operation in WAITING:
-            await while_connected(receive, partial(self._operate, asked, head, send))
-        else:
-            await self._operate(asked, head, send)
+            return while_connected(scope, receive, partial(self._stream, asked, head, send))
+        if asked.operation in WAITING:
+            return while_connected(scope, receive, partial(self._answer, asked, head, send))
+        return self._answer(asked, head, send)
+
+    async def _answer(self, asked: Asked, head: Head, send: Send) -> None:
+        await (await self._operate(asked, head, send))
 
     async def _stream(self, asked: Asked, head: Head, send: Send) -> None:
+        name = head.caller.name
         try:
-            self._streams.check(head.caller.name)
+            self._streams.check(name)
         except TooBusy as error:
             await _refuse(error, asked.dialect, send)
             return
-        with self._streams.one(head.caller.name):
-            await self._operate(asked, head, send)
+        self._streams.add(name)
+        try:
+            stream = await self._operate(asked, head, send)
+            del asked, head  # not to be held while the stream is told
+            await stream
+        finally:
+            self._streams.drop(name)
 
-    async def _operate(self, asked: Asked, head: Head, send: Send) -> None:
+    async def _operate(self, asked: Asked, head: Head, send: Send) -> Awaitable[None]:
+        """Do it, and return the answer."""
         operation = self._operations[asked.operation]
         try:
             if asked.request.tenant not in ("", self.tenant):
@@ -202,30 +211,28 @@ class App:
             bare = self.extensions.hears_plain(active)
             if bare:
                 asked = asked._replace(dialect=Plain(asked.dialect))
-            caller = evolve(head.caller, line=asked.dialect.version, plain=bare)
+            caller = head.caller
+            if bare or caller.line != asked.dialect.version:
+                caller = evolve(caller, line=asked.dialect.version, plain=bare)
             value = await operation(caller, asked.request, **_manner(asked.operation, head))
         except A2AError as error:
-            await _refuse(error, asked.dialect, send)
-            return
+            return _refuse(error, asked.dialect, send)
         except Exception:  # ours, or a backend's `reply`: logged whole and answered briefly
             log.exception("%s failed", asked.operation.name)
-            await _refuse(InternalError(), asked.dialect, send)
-            return
+            return _refuse(InternalError(), asked.dialect, send)
         headers = self.extensions.echo(active, asked.dialect.version)
         if asked.operation in STREAMING:
             await start_stream(send, headers)
             if head.verb == "HEAD":
-                await send(piece(b"", more=False))
-            else:
-                ends = _ends(asked, active)
-                await tell(value, asked.dialect, ends, send, heartbeat=self.heartbeat)
-            return
+                return send(piece(b"", more=False))
+            ends = _ends(asked, active)
+            return tell(value, asked.dialect, ends, send, heartbeat=self.heartbeat)
         if asked.operation is Operation.EXTENDED_CARD:
             headers = [*headers, PRIVATE]
         body = asked.dialect.result(asked.operation, value)
         if asked.operation is Operation.EXTENDED_CARD and self.seal is not None:
             body = self.seal(body)
-        await answer(send, 200, body, asked.dialect.media_type, headers)
+        return answer(send, 200, body, asked.dialect.media_type, headers)
 
 
 def _manner(operation: Operation, head: Head) -> Mapping[str, Any]:
@@ -285,7 +292,7 @@ def _ends(asked: Asked, active: Collection[str]) -> frozenset[TaskState]:
         return TERMINAL
     if asked.operation is Operation.SUBSCRIBE and asked.dialect.version == v10.VERSION:
         return TERMINAL
-    return TERMINAL | {TaskState.INPUT_REQUIRED}
+    return TERMINAL_OR_ASKED
 
 
 class UnknownMediaType(InvalidRequest):

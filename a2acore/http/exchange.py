@@ -8,7 +8,7 @@ from urllib.parse import parse_qsl, quote
 import trio
 from attrs import define
 
-from a2acore.asgi import Message, Receive, Scope, Send
+from a2acore.asgi import LEAVING, Message, Receive, Scope, Send
 from a2acore.middleware.bearer import CALLER
 from a2acore.service import ANONYMOUS, Caller
 
@@ -85,11 +85,21 @@ def piece(body: bytes, *, more: bool = True) -> Message:
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
-async def while_connected(receive: Receive, respond: Callable[[], Awaitable[None]]) -> None:
+def while_connected(
+    scope: Scope, receive: Receive, respond: Callable[[], Awaitable[None]]
+) -> Awaitable[None]:
     """Respond for as long as the caller is there. The body must have been read before.
 
-    Cancels `respond` when the caller hangs up: that ends a follower, never a run.
+    Cancels `respond` when the caller hangs up: that ends a follower, never a run. Our own front
+    does that when it is asked to; with another server, a task has to wait for the disconnect.
     """
+    if (leaving := scope.get(LEAVING)) is None:
+        return _while_connected(receive, respond)
+    leaving()
+    return respond()
+
+
+async def _while_connected(receive: Receive, respond: Callable[[], Awaitable[None]]) -> None:
     async with trio.open_nursery() as nursery:
 
         async def watch() -> None:

@@ -18,7 +18,7 @@ METHODS = frozenset(wire.METHODS)
 log = logging.getLogger(__name__)
 
 
-def respond(service: Service, caller: Caller, called: jsonrpc.Request, line: str) -> bytes:
+async def respond(service: Service, caller: Caller, called: jsonrpc.Request, line: str) -> bytes:
     """The answer to one of `METHODS`, or why there is none, on a line."""
     try:
         params = wire.read(called.method, called.params)
@@ -27,7 +27,7 @@ def respond(service: Service, caller: Caller, called: jsonrpc.Request, line: str
             items = filter(None, map(_item, service.asked(caller)))
             chosen = [item for item in items if item["interrupt_type"] in wanted]
             return wire.listed(called.id, chosen)
-        service.answer(caller, params)
+        await service.answer(caller, params)
         return wire.answered(called.id, params.request_id)
     except A2AError as error:
         return wire.refusal(called.id, line, error)

@@ -51,6 +51,8 @@ async def tell(
         await send(piece(snapshot, more=not over))
         if over:
             return
+        del snapshot
+    del value  # the task as it stood may be large, and there may be nothing to tell for days
     while True:
         news = None
         heard = follower.number

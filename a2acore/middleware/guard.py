@@ -10,11 +10,12 @@ from __future__ import annotations
 
 import logging
 import re
+from collections.abc import Awaitable
 from math import inf
 
 import trio
 
-from a2acore.asgi import ASGIApp, ClientGone, Message, Receive, Scope, Send
+from a2acore.asgi import WHOLE, ASGIApp, ClientGone, Message, Receive, Scope, Send
 from a2acore.limits import LIMITS
 from a2acore.refusal import BodyTooLarge, BodyTooSlow, Refusal
 
@@ -46,13 +47,15 @@ class Guard:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        intake = Intake(receive, self._max_body, self._body_time)
+        # What has come already needs no clock; nor does what may take for ever.
+        body_time = inf if scope.get(WHOLE) else self._body_time
+        intake = Intake(receive, self._max_body, body_time)
         started = False
 
-        async def watched_send(message: Message) -> None:
+        def watched_send(message: Message) -> Awaitable[None]:
             nonlocal started
             started = True
-            await send(message)
+            return send(message)
 
         refusal: Refusal | None = None
         # Groups, because an app with a nursery of its own (quart-trio) raises groups.
@@ -94,11 +97,14 @@ class Intake:
     async def __call__(self) -> Message:
         if self.whole:
             return await self._receive()
-        try:
-            with trio.fail_at(self._deadline):
-                message = await self._receive()
-        except trio.TooSlowError as exc:
-            raise BodyTooSlow(self._body_time) from exc
+        if self._deadline == inf:
+            message = await self._receive()
+        else:
+            try:
+                with trio.fail_at(self._deadline):
+                    message = await self._receive()
+            except trio.TooSlowError as exc:
+                raise BodyTooSlow(self._body_time) from exc
         self._size += len(message.get("body", b""))
         if self._size > self._max_body:
             raise BodyTooLarge(self._max_body)

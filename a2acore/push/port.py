@@ -36,6 +36,9 @@ class Place:
     """The last event that it was told, or that it was given up to tell."""
     posting: int = 0
     """The last event in the letter that was under way; after `heard`, if there was one."""
+    whole: int = 0
+    """Up to this event it is told the whole task, and no events: there is a hole before them, or
+    it was shown the whole task when they were in it already."""
 
 
 @frozen

@@ -4,7 +4,8 @@ Rule 1: it is kept which letter is under way before it is posted. A server that 
     another one stopped posts the same letter again, under the same id, and then the next.
 Rule 2: what is given up is buried. If nobody was there to take it, the whole task comes next: an
     event says what it adds to those before it, and makes no sense behind a hole.
-Rule 3: whoever was shown the whole task is told nothing by events that it had in it already.
+Rule 3: whoever was shown the whole task is told nothing by events that it had in it already; not
+    by the next server either, which finds in the place up to where that is so.
 Rule 4: while a webhook is dead it has one dead letter, which grows.
 
 A walk reads the journal while that holds what comes next, and otherwise the store. A store that
@@ -65,12 +66,6 @@ class Walk:
     """What was given up and is to be tried again, before anything else."""
     scope: trio.CancelScope = field(factory=trio.CancelScope)
     _post: Post | None = None
-    _whole_to: int = 0
-    """Up to this event, the whole task is told."""
-
-    def __attrs_post_init__(self) -> None:
-        if self.dead is not None:
-            self._whole_to = self.dead.last + 1
 
     @property
     def key(self) -> tuple[str, str]:
@@ -172,9 +167,9 @@ class Walk:
             entry = await self._store.find(self.key[0])
             if entry is None:
                 return None
-            self._whole_to = EVERYTHING
+            self._tell_whole(EVERYTHING)
             return whole(self.webhook, entry.task(), first, last)
-        self._whole_to = max(self._whole_to, self._end())
+        self._tell_whole(self._end())
         return whole(self.webhook, self.heard.record.task(), first, last)
 
     def _end(self) -> int:
@@ -186,7 +181,7 @@ class Walk:
 
     async def _deliver(self, post: Post, letter: Letter) -> bool:
         """Post a letter until it is taken or given up; not if the server stops before."""
-        self._move(Place(self.place.heard, letter.last))
+        self._move(evolve(self.place, posting=letter.last))
         await self._store.settle()
         fate, why = await post.deliver(letter)
         if fate is Fate.LEFT:
@@ -200,16 +195,20 @@ class Walk:
                 self._tell(post, why)
             self._bury(letter.last, why)
         if fate is Fate.LOST:
-            self._whole_to = max(self._whole_to, letter.last + 1)
-        self._move(Place(letter.last))
+            self._tell_whole(letter.last + 1)
+        self._move(evolve(self.place, heard=letter.last))
         return True
 
     async def _try_again(self, post: Post, dead: DeadLetter) -> None:
         """Post a letter that was given up, once: who wants that wants to see what becomes of it."""
-        again = await self._same(dead.first, dead.last)
+        form = self._whole if dead.first <= self.place.whole else self._same
+        again = await form(dead.first, dead.last)
         if again is None:
             self._store.unbury(dead)
             return
+        if self._in_a_hole:  # now, if it was not
+            self._move(self.place)
+            await self._store.settle()
         fate, why = await post.attempt(again)
         left = None
         if fate is Fate.TAKEN:
@@ -219,6 +218,10 @@ class Walk:
             self._store.bury(left)
         if self.dead is not None and self.dead.first == dead.first:
             self.dead = left
+
+    def _tell_whole(self, to: int) -> None:
+        """Tell the whole task up to an event, and not what led there. To be followed by `_move`."""
+        self.place = evolve(self.place, whole=max(self.place.whole, to))
 
     def _move(self, place: Place) -> None:
         self.place = place
@@ -241,7 +244,7 @@ class Walk:
 
     @property
     def _in_a_hole(self) -> bool:
-        return self.place.heard < self._whole_to
+        return self.place.heard < self.place.whole
 
     @property
     def _is_old(self) -> bool:

@@ -52,7 +52,8 @@ class Left:
 
 @frozen
 class Sent:
-    """A message that was sent under an idempotency key: its digest, and the task it went to."""
+    """A message that was sent under an idempotency key: its digest, and the task it went to; if
+    that is not kept, the key is free."""
 
     digest: bytes
     task_id: str = ""

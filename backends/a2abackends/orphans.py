@@ -104,7 +104,9 @@ def _is_of_dead(server: bytes, here: bytes) -> bool:
 
 def _here() -> str:
     """Where numbers of processes count: this namespace of this machine, since it was started. Empty
-    if that is not to be known, or if /proc shows another one."""
+    if that is not to be known, if /proc shows another one, or if nobody could be signalled."""
+    if not hasattr(signal, "pidfd_send_signal"):  # a Python that was built on an older Linux
+        return ""
     try:
         if os.readlink(PROC / "self") != str(os.getpid()):
             return ""

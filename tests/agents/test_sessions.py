@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import shlex
 import signal
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 
 import pytest
@@ -19,8 +21,10 @@ from tests.kit.agents import MINUTE, RealAgent
 from tests.kit.fakemodel import FakeModel
 from tests.kit.workshop import PATIENCE, Workshop, serving
 from tests.left_behind import leave_behind
+from tests.restarted import ENDS, Server, agents_of, over_a_restart
 from tests.test_acp import Heard as Turn
 from tests.test_acp import allow
+from tests.test_orphans import clean as clean
 
 pytestmark = pytest.mark.agents
 
@@ -52,12 +56,6 @@ async def test_a_killed_agent_fails_its_own_task_only_and_the_next_turn_goes_on(
     still = await workshop.tell(client, "SAY:still here")
     assert still.text() == "still here"
     assert others <= agents_of(os.getpid())
-
-
-def agents_of(pid: int) -> set[int]:
-    """The children of a process: here, the agents that the server has started."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return {int(child) for thread in threads for child in (thread / "children").read_text().split()}
 
 
 async def test_a_conversation_goes_on_after_a_restart_of_the_server(
@@ -101,6 +99,35 @@ async def test_a_turn_that_asked_when_its_server_was_killed_asks_again_and_does_
     asked = fake_model.asked("was restarted")
     assert run in asked.text
     assert run not in asked.prompt
+
+
+@pytest.mark.usefixtures("clean")
+@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize("real_agent", ["claude"], indirect=True)  # of all others: the test above
+async def test_what_was_asked_when_the_command_ended_is_asked_again_and_done_once(
+    real_agent: RealAgent,
+    fake_model: FakeModel,
+    tmp_path: Path,
+    end: Callable[[Server], Awaitable[None]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    # It would be passed on where it is set, and claude then wants to do without permissions.
+    monkeypatch.delenv("IS_SANDBOX", raising=False)
+    made, run = real_agent.workspace / "made", "RUN:mkdir made"
+    fake_model.otherwise = run
+    options = ["--backend", "acp", "--agent-command", shlex.join(real_agent.command)]
+    options += ["--cwd", str(real_agent.workspace), "--store", f"sqlite:///{tmp_path}/store.sqlite"]
+    options += [f"--agent-env={name}" for name in real_agent.env]
+    with trio.fail_after(PATIENCE):
+        before, after = await over_a_restart(end, run, *options, **real_agent.env)
+    assert before.end.state is TaskState.INPUT_REQUIRED
+    assert after.task_id == before.task_id
+    assert after.end.state is TaskState.COMPLETED, after.texts()
+    assert made.is_dir()
+    [asked_first] = before.tools()
+    [asked_again] = after.tools().keys() - {asked_first}
+    assert after.tools()[asked_first] == ["cancelled"]
+    assert after.tools()[asked_again][-1] == "completed"
 
 
 def cost_of(heard: Heard) -> float:

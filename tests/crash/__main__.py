@@ -40,8 +40,6 @@ def let(storm: Storm, folder: Path) -> Verdict:
     """Let a storm blow in a folder of its own, and say what came of it."""
     folder.mkdir()
     verdict = trio.run(blow, storm, folder, partial(print, flush=True))
-    for fault in verdict.faults:
-        print(fault)
     print(verdict, flush=True)
     return verdict
 

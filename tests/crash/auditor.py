@@ -15,8 +15,8 @@ from attrs import define, field
 
 from tests.crash.caller import Caller, Talk
 from tests.crash.checker import Found, begun_once, brief, examine, in_turn
-from tests.crash.ledger import Account, Closing, Fault, Ledger
-from tests.crash.letters import examine_hooks, heard_all
+from tests.crash.ledger import Account, Closing, Hook, Ledger
+from tests.crash.letters import examine_hooks, heard_all, owed
 from tests.crash.past import BEGINNING, ENDS, Past, Said, past, sight
 from tests.crash.site import Site
 
@@ -77,19 +77,22 @@ class Auditor:
         Within `patience`, in seconds, all webhooks must have heard all.
         """
         until = trio.current_time() + patience
-        while self.open() and trio.current_time() < until:
+        while (self.open() or self._owed()) and trio.current_time() < until:
             for account in self.open():
                 await self._look(account)
             await trio.sleep(SECONDS / 20)
         for account in self.open():
             await self._look(account, quiet=True)
+        for hook in self._owed():
+            what = f"it refused the events {sorted(owed(hook))}, and they did not come again"
+            self.ledger.fault("webhook", hook.name, what)
         await self._list()
         turns: dict[str, list[Closing]] = defaultdict(list)
         for account in self.ledger.accounts.values():
             if account.closed is not None:
                 turns[account.context].append(account.closed)
         for context, closed in turns.items():
-            self.ledger.faults += in_turn(context, closed)
+            self.ledger.add(in_turn(context, closed))
 
     async def _look(self, account: Account, *, quiet: bool = False) -> None:
         """Compare one task, if the server lives long enough."""
@@ -107,18 +110,26 @@ class Auditor:
         events = past(found.events)
         if found.task is not None:
             faults += examine_hooks(told, events, quiet=quiet)
-            ended = sight(found.task).state in ENDS
+            ended = sight(found.task).state in ENDS and account.says_no_more_than(told)
             if not faults and ended and heard_all(told, events):
-                faults += await self._begun_once(account.context)
                 began = next((since for state, since, _ in events.statuses if state == WORKS), "")
-                account.close(Closing(sight(found.task), began))
+                self._close(account, Closing(sight(found.task), began))
         if faults:
             self.evidence[account.id] = (told, found)
-            self.ledger.faults += faults
+            self.ledger.add(faults)
+
+    def _owed(self) -> list[Hook]:
+        return [hook for hook in self.ledger.hooks.values() if owed(hook)]
+
+    def _close(self, account: Account, closing: Closing) -> None:
+        for hook in account.hooks:
+            if not owed(hook):
+                hook.letters.clear()
+        account.close(closing)
 
     async def _find(self, told: Account) -> Found | None:
         """What the server says of a task; `None`: it was killed before it had said it."""
-        caller, talk, known = Caller(self.site, self.ledger), Talk(told.context), Past()
+        caller, talk, known = Caller(self.site, Ledger()), Talk(told.context), Past()
         await self.site.wait_up()
         life = self.site.life
         task = await caller.ask(talk, "get", id=told.id)
@@ -140,6 +151,7 @@ class Auditor:
             behind = {"Last-Event-ID": "0"}
             with trio.move_on_after(SECONDS):
                 await caller.hear(talk, "subscribe", headers=behind, enough=enough, id=told.id)
+        self.ledger.add(caller.ledger.faults)
         return Found(task, known.events, self._lines(task)) if self.site.lives_on(life) else None
 
     def _lines(self, task: Said) -> int | None:
@@ -150,13 +162,9 @@ class Auditor:
         file = self.workspace / named[0]
         return len(file.read_text().splitlines()) if file.exists() else 0
 
-    async def _begun_once(self, context: str) -> list[Fault]:
-        caller = Caller(self.site, self.ledger)
-        listed = await caller.ask(Talk(""), "list", contextId=context, includeArtifacts=True)
-        return begun_once(context, listed["tasks"]) if listed else []
-
     async def _list(self) -> None:
-        """See that a list holds each task once, as it ended, and no other one."""
+        """See that a list holds each task once, as it ended, and no other one, and that each
+        message has begun one."""
         caller, token = Caller(self.site, Ledger()), ""
         found: dict[str, Said] = {}
         while True:
@@ -172,6 +180,7 @@ class Auditor:
             if not (token := page["nextPageToken"]):
                 break
             caller.ledger = Ledger()
+        self.ledger.add(begun_once(found.values()))
         for account in self.ledger.accounts.values():
             if account.id not in found:
                 self.ledger.fault("lost", account.id, "it is not listed")

@@ -16,7 +16,7 @@ import trio
 from attrs import define, field
 
 from tests.crash.ledger import Ledger
-from tests.crash.past import ENDS, PAUSES, Said, asked
+from tests.crash.past import ENDS, PAUSES, Said, asked, sight
 from tests.crash.site import Site
 from tests.edge import Answer, Edge, Exchange, Way, state
 
@@ -82,7 +82,12 @@ class Caller:
         async with self.spared(operation), self._connect(way, operation, key, params) as exchange:
             await exchange.read_head()
             answer = await exchange.answer()
-        return None if answer is None else self._note(talk, operation, way, answer, since)
+        if answer is None:
+            return None
+        said = self._note(talk, operation, way, answer, since)
+        if operation == "send" and said:
+            self._check_heard(params["message"]["messageId"], said.get("task", said))
+        return said
 
     async def surely(
         self, talk: Talk, operation: str, key: str = "", *, way: Way | None = None, **params: Any
@@ -182,6 +187,11 @@ class Caller:
         elif operation in SHOWS:
             self._shown(talk, said.get("task", said), operation, since)
         return said
+
+    def _check_heard(self, message_id: str, task: Said) -> None:
+        """Who is answered has been heard."""
+        if message_id not in sight(task).heard:
+            self.ledger.fault("lost", task["id"], f"it was not told {message_id}, but answers that")
 
     def _shown(
         self, talk: Talk, task: Said, operation: str, since: int, number: int | None = None

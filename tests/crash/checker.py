@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from attrs import define, field, frozen
 
@@ -30,10 +30,10 @@ FEW = 3
 
 @frozen
 class Life:
-    """One run of the server, in the form in which statuses tell their time."""
+    """One run of the server."""
 
     began: str
-    ended: str = "9999"
+    """When, in the form in which statuses tell their time."""
 
 
 @frozen
@@ -58,13 +58,11 @@ class Case:
     """Of the server, the last one being that which was asked."""
     past: Past = field(init=False)
     now: Sight = field(init=False)
-    task: Said = field(init=False)
 
     def __attrs_post_init__(self) -> None:
         assert self.found.task is not None
-        self.task = self.found.task
         self.past = past(self.found.events)
-        self.now = sight(self.task)
+        self.now = sight(self.found.task)
 
 
 Rule = Callable[[Case], Iterator[str]]
@@ -205,11 +203,11 @@ def examine(account: Account, found: Found, lives: Sequence[Life]) -> list[Fault
     ]
 
 
-def begun_once(context: str, tasks: Sequence[Said]) -> list[Fault]:
-    """What is wrong with the tasks that there are in a context: each message began one."""
+def begun_once(tasks: Iterable[Said]) -> list[Fault]:
+    """What is wrong with all the tasks that there are: each message began one."""
     began = Counter(sight(task).heard[0] for task in tasks)
     return [
-        Fault("doubled", context, f"the message {id} began {times} tasks")
+        Fault("doubled", f"message {id}", f"it began {times} tasks")
         for id, times in began.items()
         if times > 1
     ]

@@ -6,11 +6,15 @@ be known to who asks at 8.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from itertools import count
 
 from attrs import define, evolve, field, frozen
 
 from tests.crash.past import Said, Sight, sight
+
+TAKEN, LATER, REFUSED = 200, 500, 410
+"""How a webhook answers: it takes a letter, wants it later, or does not want it at all."""
 
 
 @frozen
@@ -57,8 +61,12 @@ class Letter:
 
     id: str
     body: Said
-    taken: bool = False
-    """Whether it was answered so."""
+    status: int = 0
+    """What was answered; nothing yet."""
+
+    @property
+    def taken(self) -> bool:
+        return self.status == TAKEN
 
 
 @define(eq=False)
@@ -95,6 +103,10 @@ class Account:
     hooks: list[Hook] = field(factory=list)
     closed: Closing | None = None
 
+    def says_no_more_than(self, copy: Account) -> bool:
+        """Whether nothing was told since it was copied."""
+        return len(self.shown) == len(copy.shown) and len(self.heard) == len(copy.heard)
+
     def copy(self) -> Account:
         """As it is at this moment."""
         hooks = [evolve(hook, letters=[*hook.letters]) for hook in self.hooks]
@@ -115,6 +127,8 @@ class Ledger:
     accounts: dict[str, Account] = field(factory=dict)
     hooks: dict[str, Hook] = field(factory=dict)
     faults: list[Fault] = field(factory=list)
+    say: Callable[[str], None] = field(default=lambda line: None)
+    """Is told of a fault as soon as it is found."""
     told: int = 0
     """How many things were told."""
     _ticks: count[int] = field(factory=lambda: count(1))
@@ -123,18 +137,29 @@ class Ledger:
         return next(self._ticks)
 
     def fault(self, kind: str, about: str, what: str) -> None:
-        self.faults.append(Fault(kind, about, what))
+        self.add([Fault(kind, about, what)])
+
+    def add(self, faults: Iterable[Fault]) -> None:
+        """Something was found."""
+        for fault in faults:
+            self.faults.append(fault)
+            self.say(str(fault))
 
     def show(self, task: Said, by: str, asked: int, number: int | None = None) -> None:
         """A whole task was told."""
-        shown = Shown(sight(task), by, asked, self.tick(), number)
-        self.account(task).shown.append(shown)
         self.told += 1
+        seen, account = sight(task), self.account(task)
+        if account.closed is None:
+            account.shown.append(Shown(seen, by, asked, self.tick(), number))
+        elif account.closed.sight != seen:
+            self.fault("lost", account.id, f"{by} told it as {seen}, when it had ended otherwise")
 
     def hear(self, task_id: str, number: int, event: Said, behind: int) -> None:
         """An event was told."""
-        self.accounts[task_id].heard.append(Heard(number, event, behind, self.tick()))
         self.told += 1
+        account = self.accounts[task_id]
+        if account.closed is None:
+            account.heard.append(Heard(number, event, behind, self.tick()))
 
     def post(self, name: str, letter: Letter) -> None:
         """Something was posted."""

@@ -1,10 +1,11 @@
 """What was posted to a webhook, compared with the log of its task.
 
-Rule 1: a letter tells a run of events, and its id says which; under one id the same is told.
+Rule 1: a letter tells a run of events, and its id says which. Under one id the same is told; but
+    the whole task may stand for some of its events, as it tells these too.
 Rule 2: letters come in the order of the events, without a gap. One that was taken may be posted
     again, as its server may not have lived to hear so; but not any more when another one was posted
     behind it. What was refused may be posted again whenever somebody wants that.
-Rule 3: in the end everything was taken.
+Rule 3: in the end everything was taken, what was refused only when it was wanted again.
 
 Pure.
 """
@@ -16,8 +17,8 @@ from collections.abc import Iterator
 
 from attrs import frozen
 
-from tests.crash.ledger import Account, Fault, Hook, Letter
-from tests.crash.past import Past, Sight, sight, words
+from tests.crash.ledger import REFUSED, TAKEN, Account, Fault, Hook, Letter
+from tests.crash.past import Past, Said, Sight, sight, words
 
 NAMED = re.compile(r"([^:]+):.*?(\d+)-(\d+)")
 """The id of a letter: the task, something of the webhook's, the first and the last event."""
@@ -39,6 +40,24 @@ def heard_all(account: Account, past: Past) -> bool:
     return not any(what for hook in account.hooks for what in whole(Posted(account, hook, past)))
 
 
+def owed(hook: Hook) -> set[int]:
+    """The events that a webhook was told in letters that it refused, and not again since."""
+    return events_in(hook, REFUSED) - events_in(hook, TAKEN)
+
+
+def events_in(hook: Hook, *answers: int) -> set[int]:
+    """The events in the letters that were answered so."""
+    told = (range(first, last + 1) for each, first, last in runs(hook) if each.status in answers)
+    return {number for run in told for number in run}
+
+
+def runs(hook: Hook) -> Iterator[tuple[Letter, int, int]]:
+    """The letters, each with the numbers of its first and last event."""
+    for letter in hook.letters:
+        if found := NAMED.fullmatch(letter.id):
+            yield letter, int(found[2]), int(found[3])
+
+
 @frozen
 class Posted:
     """One webhook's side, and the server's."""
@@ -46,12 +65,6 @@ class Posted:
     account: Account
     hook: Hook
     past: Past
-
-    def runs(self) -> Iterator[tuple[Letter, int, int]]:
-        """The letters, each with the numbers of its first and last event."""
-        for letter in self.hook.letters:
-            if found := NAMED.fullmatch(letter.id):
-                yield letter, int(found[2]), int(found[3])
 
 
 def named(posted: Posted) -> Iterator[str]:
@@ -62,16 +75,16 @@ def named(posted: Posted) -> Iterator[str]:
 
 
 def alike(posted: Posted) -> Iterator[str]:
-    bodies: dict[str, Letter] = {}
-    for letter in posted.hook.letters:
-        if bodies.setdefault(letter.id, letter).body != letter.body and _tells_events(letter):
+    bodies: dict[str, Said] = {}
+    for letter in filter(_tells_events, posted.hook.letters):
+        if bodies.setdefault(letter.id, letter.body) != letter.body:
             yield f"{letter.id} told something else when it was posted again"
 
 
 def in_order(posted: Posted) -> Iterator[str]:
     told, latest = 0, ""
     taken: set[int] = set()
-    for letter, first, last in posted.runs():
+    for letter, first, last in runs(posted.hook):
         events = set(range(first, last + 1))
         if last > told:
             if first != told + 1 and (told or posted.hook.whole):
@@ -85,7 +98,7 @@ def in_order(posted: Posted) -> Iterator[str]:
 
 def true(posted: Posted) -> Iterator[str]:
     events = posted.past.events
-    for letter, first, last in posted.runs():
+    for letter, first, last in runs(posted.hook):
         if _tells_events(letter):
             told = events[first - 1 : last]
             if last <= len(events) and words([letter.body]) != words(told):
@@ -97,9 +110,7 @@ def true(posted: Posted) -> Iterator[str]:
 def whole(posted: Posted) -> Iterator[str]:
     begins = 1 if posted.hook.whole else _latest_beginning(posted)
     missing = set(range(begins, len(posted.past.events) + 1))
-    for letter, first, last in posted.runs():
-        if letter.taken:
-            missing -= set(range(first, last + 1))
+    missing -= events_in(posted.hook, TAKEN, REFUSED)
     if missing:
         yield f"nobody took the events {sorted(missing)}"
 

@@ -10,7 +10,7 @@ import trio
 from attrs import define, field
 
 from tests.crash import ledger
-from tests.crash.ledger import Ledger
+from tests.crash.ledger import LATER, REFUSED, TAKEN, Ledger
 from tests.receiver import Letter, Reply
 
 ID = "x-a2a-notification-id"
@@ -40,7 +40,5 @@ class Mailbox:
                 await self.healthy.wait()
         elif manner < 0.2:
             await trio.sleep(self.rng.uniform(0, 0.2))
-        posted.taken = manner >= 0.085
-        if posted.taken:
-            return Reply(200)
-        return Reply(500 if manner < 0.08 else 410)
+        posted.status = LATER if manner < 0.08 else REFUSED if manner < 0.085 else TAKEN
+        return Reply(posted.status)

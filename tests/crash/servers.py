@@ -27,8 +27,8 @@ ECHO = (*SERVE, "--backend", "echo", "--script", str(HERE / "script.toml"))
 """The echo agent, which lives in the server."""
 HASTY = (sys.executable, str(HERE / "hasty.py"))
 """One that promises too early."""
-
 RESEND = (*A2ACODE, "push", "resend", "--store", f"sqlite:///{STORE}")
+"""Has letters sent again that were given up."""
 
 
 def agents(memory: Path) -> Sequence[str]:

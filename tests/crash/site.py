@@ -12,7 +12,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import trio
-from attrs import define, evolve, field
+from attrs import define, field
 
 from a2acore.clock import now
 from tests.crash.checker import Life
@@ -78,13 +78,11 @@ class Site:
             await self._news.park()
 
     async def wait_ready(self) -> None:
-        """Wait until this life has said that it is there.
-
-        Raises:
-            trio.TooSlowError: it does not.
-        """
-        with trio.fail_after(STARTS):
+        """Wait until this life has said that it is there. It is a fault if it does not."""
+        with trio.move_on_after(STARTS) as scope:
             await self._ready.wait()
+        if scope.cancelled_caught:
+            self._fault(f"it is not there {STARTS:g} s after it was started")
 
     def lives_on(self, life: int) -> bool:
         """Whether it is there, and was never away since that life began."""
@@ -119,7 +117,6 @@ class Site:
         self._doom.set()
         self._process.send_signal(how)
         await self._process.wait()
-        self.lives[-1] = evolve(self.lives[-1], ended=now())
 
     async def _listen(self, process: trio.Process, ready: trio.Event, doom: trio.Event) -> None:
         """Keep what it says, notice that it is there, and that it ends by itself."""

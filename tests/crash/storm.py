@@ -46,8 +46,6 @@ LEISURE = 4.0
 """Seconds that it has when there is time to compare."""
 SOON = 0.05
 """Seconds within which that is finished which a moment brings about."""
-QUIET = 60.0
-"""Seconds in which every scene comes to its end, when nobody kills any more."""
 POSTED = 45.0
 """Seconds in which webhooks hear all after that: the server waits 15 for a letter that hangs."""
 
@@ -62,6 +60,8 @@ class Storm:
     seed: int
     scenes: Mapping[Scene, int] = field(factory=lambda: ECHO)
     callers: int = 12
+    quiet: float = 60.0
+    """Seconds in which every scene has to come to its end, when nobody kills any more."""
 
 
 @frozen
@@ -87,58 +87,72 @@ class Verdict:
 async def blow(storm: Storm, folder: Path, say: Callable[[str], None]) -> Verdict:
     """Let the storm blow in an empty folder; `store.sqlite` and `workspace` are made in it.
 
-    Says a line for each kill.
+    Says a line for each kill, and one for each fault. It is over when the server ends by itself.
     """
     began = time.monotonic()
-    (folder / WORKSPACE).mkdir()
-    ledger, rng = Ledger(), random.Random(storm.seed)
+    workspace, file = folder / WORKSPACE, folder / STORE
+    workspace.mkdir()
+    ledger, rng = Ledger(say=say), random.Random(storm.seed)
+    scope = trio.CancelScope()
 
     def broke(what: str) -> None:
         ledger.fault("answer", "the server", what)
+        scope.cancel()
 
-    async with open_site(storm.command, folder, broke) as site:
-        mailbox = Mailbox(ledger, random.Random(rng.random()), site.passes)
-        auditor = Auditor(site, ledger, folder / WORKSPACE)
-        async with receiving(mailbox.answer) as receiver:
-            home = receiver.url.partition("?")[0] + "/"
-            players = [
-                Player(Caller(site, ledger), random.Random(rng.random()), storm.scenes, home)
-                for _ in range(storm.callers)
-            ]
-            async with trio.open_nursery() as watching:
-                watching.start_soon(auditor.watch)
-                async with trio.open_nursery() as load:
-                    enough = trio.Event()
-                    for player in players:
-                        load.start_soon(player.play, enough)
-                    for number in range(1, storm.kills + 1):
-                        phase = await one_life(site, rng)
-                        say(
-                            f"kill {number} of {storm.kills}, {phase}: "
-                            f"{len(auditor.open())} tasks open, {ledger.told} told, "
-                            f"{auditor.compared} compared, {len(ledger.faults)} faults"
-                        )
-                    await site.start()
-                    await site.wait_ready()
-                    await trio.sleep(LONGEST)
-                    enough.set()
-                    load.cancel_scope.deadline = trio.current_time() + QUIET
-                watching.cancel_scope.cancel()
-            mailbox.healthy.set()
-            for player in players:
-                if player.playing:
-                    ledger.fault("dishonest", player.playing, f"has no end within {QUIET:g} s")
-            patience = 0 if ledger.faults else POSTED
-            await resend(folder)
-            await auditor.conclude(patience)
-            for name in left_of(str(folder), site.life):
-                ledger.fault("orphan", "the server", name)
-        await site.stop()
+    with scope:
+        async with open_site(storm.command, folder, broke) as site:
+            mailbox = Mailbox(ledger, random.Random(rng.random()), site.passes)
+            async with receiving(mailbox.answer) as receiver:
+                home = receiver.url.partition("?")[0] + "/"
+                players = [
+                    Player(Caller(site, ledger), random.Random(rng.random()), storm.scenes, home)
+                    for _ in range(storm.callers)
+                ]
+                auditor = Auditor(site, ledger, workspace)
+                await rage(storm, players, auditor, rng, say)
+                mailbox.healthy.set()
+                await resend(folder)
+                await auditor.conclude(0 if ledger.faults else POSTED)
+                for name in left_of(str(folder), site.life):
+                    ledger.fault("orphan", "the server", name)
+            await site.stop()
     write(auditor.evidence, folder / "evidence")
-    await count(folder / STORE, ledger)
+    await count(file, ledger)
     seconds = time.monotonic() - began
     told, compared = ledger.told, auditor.compared
     return Verdict(ledger.faults, storm.kills, len(ledger.accounts), told, compared, seconds)
+
+
+async def rage(
+    storm: Storm,
+    players: Sequence[Player],
+    auditor: Auditor,
+    rng: random.Random,
+    say: Callable[[str], None],
+) -> None:
+    """Kill the server while everybody plays, and then leave it alone until all have ended."""
+    site, ledger = auditor.site, auditor.ledger
+    async with trio.open_nursery() as watching:
+        watching.start_soon(auditor.watch)
+        async with trio.open_nursery() as load:
+            enough = trio.Event()
+            for player in players:
+                load.start_soon(player.play, enough)
+            for number in range(1, storm.kills + 1):
+                phase = await one_life(site, rng)
+                say(
+                    f"kill {number} of {storm.kills}, {phase}: {len(auditor.open())} tasks open, "
+                    f"{ledger.told} told, {auditor.compared} compared, {len(ledger.faults)} faults"
+                )
+            await site.start()
+            await site.wait_ready()
+            await trio.sleep(LONGEST)
+            enough.set()
+            load.cancel_scope.deadline = trio.current_time() + storm.quiet
+        watching.cancel_scope.cancel()
+    for player in players:
+        if player.playing:
+            ledger.fault("dishonest", player.playing, f"has no end in {storm.quiet:g} s")
 
 
 async def one_life(site: Site, rng: random.Random) -> str:

@@ -14,6 +14,8 @@ file        the file: its lock, its permissions, its connections
 schema      the tables, and those of older versions
 sql         how statements are put together
 words       what SQLite says went wrong
+care        what there is in a store, for whoever cares for it beside the server
+dead        letters that were given up, likewise
 """
 
 from a2acore.store.sqlite.opening import open_sqlite

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import msgspec
-from attrs import define, field
+from attrs import astuple, define, field
 
 from a2acore.model import Metadata
 from a2acore.push.port import Behind, DeadLetter, Place, Webhook
@@ -26,6 +26,9 @@ class Belongings:
     writer: Writer
     clock: Clock
     read: Readers
+    _conversations: set[str]
+    """Of which something may be kept. Every turn asks for it, and most find nothing: nobody else
+    writes it, so there is no need to look."""
     _sent: dict[tuple[str, str], Sent] = field(factory=dict, init=False)
     _sessions: dict[str, Metadata | None] = field(factory=dict, init=False)
     """What was given of these, and is not kept yet."""
@@ -34,7 +37,7 @@ class Belongings:
 
     def keep_webhook(self, webhook: Webhook, place: Place) -> None:
         config = webhook.config
-        how = (webhook.line, webhook.plain, place.heard, place.posting)
+        how = (webhook.line, webhook.plain, *astuple(place))
         self._change(_KEEP_WEBHOOK, config.id, _encode(config), *how, config.task_id)
 
     async def webhooks(self, task_id: str) -> Sequence[Webhook]:
@@ -45,7 +48,7 @@ class Belongings:
         self._change(_DROP_LETTERS, id, task_id)
 
     def move_webhook(self, task_id: str, id: str, place: Place) -> None:
-        self._change(_MOVE_WEBHOOK, place.heard, place.posting, id, task_id)
+        self._change(_MOVE_WEBHOOK, *astuple(place), id, task_id)
 
     async def behind(self) -> Sequence[Behind]:
         return await self.read(reading.behind)
@@ -78,9 +81,11 @@ class Belongings:
     # What backends keep
 
     async def session(self, conversation: str) -> Metadata | None:
-        found = await self.read(reading.session, conversation)
         if conversation in self._sessions:
             return self._sessions[conversation]
+        if conversation not in self._conversations:
+            return None
+        found = await self.read(reading.session, conversation)
         if found is None:
             return None
         session, used = found
@@ -98,6 +103,7 @@ class Belongings:
             self._change(_DROP_SESSION, conversation)
         else:
             self._change(_KEEP_SESSION, conversation, _encode(session), self.clock.look())
+            self._conversations.add(conversation)
         self._sessions[conversation] = session
         self.writer.batch.told.append(told)
 
@@ -110,13 +116,14 @@ _NOTHING: Metadata = {}
 _TASK = "task = (SELECT number FROM tasks WHERE id = ?)"
 _DROP_WEBHOOK = f"DELETE FROM webhooks WHERE id = ? AND {_TASK}"
 _DROP_LETTERS = f"DELETE FROM dead_letters WHERE webhook = ? AND {_TASK}"
-_MOVE_WEBHOOK = f"UPDATE webhooks SET heard = ?, posting = ? WHERE id = ? AND {_TASK}"
+_MOVE_WEBHOOK = f"UPDATE webhooks SET heard = ?, posting = ?, whole = ? WHERE id = ? AND {_TASK}"
 _UNBURY = f"DELETE FROM dead_letters WHERE first = ? AND webhook = ? AND {_TASK}"
 # Of a task, or a webhook, that is not there, nothing is kept: there is no row to begin with.
-_KEEP_WEBHOOK = """INSERT INTO webhooks (task, id, config, line, plain, heard, posting)
-    SELECT number, ?, ?, ?, ?, ?, ? FROM tasks WHERE tasks.id = ?
+_KEEP_WEBHOOK = """INSERT INTO webhooks (task, id, config, line, plain, heard, posting, whole)
+    SELECT number, ?, ?, ?, ?, ?, ?, ? FROM tasks WHERE tasks.id = ?
     ON CONFLICT (task, id) DO UPDATE SET config = excluded.config, line = excluded.line,
-        plain = excluded.plain, heard = excluded.heard, posting = excluded.posting"""
+        plain = excluded.plain, heard = excluded.heard, posting = excluded.posting,
+        whole = excluded.whole"""
 _BURY = """INSERT INTO dead_letters (task, webhook, first, last, why, timestamp, wanted)
     SELECT task, webhooks.id, ?, ?, ?, ?, ? FROM webhooks JOIN tasks ON tasks.number = task
         WHERE webhooks.id = ? AND tasks.id = ?

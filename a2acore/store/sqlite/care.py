@@ -15,6 +15,7 @@ from a2acore.model import TaskState
 from a2acore.store.sqlite import reading
 from a2acore.store.sqlite.file import beside, connect, connect_to_read, explained
 from a2acore.store.sqlite.schema import check
+from a2acore.store.sqlite.sql import transaction
 from a2acore.store.terms import BadStore
 
 SLICE = 100
@@ -58,8 +59,7 @@ def info(path: Path) -> Info:
         (number,) = db.execute(statement).fetchone()
         return int(number or 0)
 
-    with beside(path) as db:
-        db.execute("BEGIN")
+    with beside(path) as db, transaction(db, "DEFERRED"):
         states = db.execute("SELECT state, count(*) FROM tasks WHERE ended > 0 GROUP BY state")
         span = "SELECT min(timestamp), max(timestamp) FROM tasks WHERE ended > 0"
         oldest, newest = db.execute(span).fetchone()
@@ -133,12 +133,9 @@ def _slice(db: sqlite3.Connection, last: int, task_id: str) -> list[tuple[int, b
     where, values = ("AND id = ?", (task_id,)) if task_id else ("", ())
     statement = f"""SELECT number, body FROM tasks LEFT JOIN bodies ON bodies.task = number
         WHERE number > ? {where} ORDER BY number LIMIT ?"""
-    db.execute("BEGIN")
-    try:
+    with transaction(db, "DEFERRED"):
         rows = db.execute(statement, (last, *values, SLICE)).fetchall()
         return [(number, body or _from_log(db, number)) for number, body in rows]
-    finally:
-        db.execute("COMMIT")
 
 
 def _from_log(db: sqlite3.Connection, number: int) -> bytes:

@@ -1,7 +1,7 @@
 """A thread of our own: it does one thing after the other, for one who waits for it.
 
-`trio.to_thread` would do, but takes a tenth of a millisecond longer to come back: half as long as a
-fast disk takes for a commit. And this one has ended when its block has.
+`trio.to_thread` would do, but takes up to a tenth of a millisecond longer, which is half of what a
+fast disk takes for a commit; and this one has ended when its block has.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-from attrs import define, field
+from attrs import define, field, frozen
 from msgspec import Struct
 
 from a2acore.backend import Choices
@@ -54,8 +54,6 @@ _encode = msgspec.json.Encoder().encode
 _read_begun = msgspec.json.Decoder(Begun).decode
 _read_lines = msgspec.json.Decoder(list[Line]).decode
 
-Pieces = tuple[tuple[str, str], list[str]]
-"""Pieces of text, and the id and the name of the artifact that they belong to."""
 Row = tuple[int, int, int, bytes]
 """A row of the log: the number of the task, of the first event in here, and of the last, and the
 lines. Where there is no event, the first is one more than the last. The beginning is at 0."""
@@ -79,6 +77,18 @@ def begin(number: int, beginning: Beginning) -> Row:
     return (number, 0, 0, _encode(begun))
 
 
+@frozen
+class Pieces:
+    """Pieces of text that follow each other in one artifact."""
+
+    to: tuple[str, str]
+    """Its id and its name."""
+    texts: list[str] = field(factory=list)
+
+    def line(self) -> bytes:
+        return b'{"to":%b,"pieces":%b}' % (_encode(self.to), _encode(self.texts))
+
+
 @define(eq=False)
 class Lines:
     """The lines that a batch adds to the log of one task."""
@@ -93,34 +103,35 @@ class Lines:
         self._first = self.last + 1
 
     def write(self, items: Sequence[Item]) -> int:
-        """Add lines, all or none. Tells how many bytes they say.
+        """Add lines, all or none. Tells how much they say, in bytes or characters.
 
         Raises:
             ValueError: there is something in them that is no JSON.
         """
-        size = 0
-        for line in [_piece(item) or _whole(item) for item in items]:
+        written = [_whole(item) if (text := _text(item)) is None else text for item in items]
+        for item, line in zip(items, written, strict=True):
             if isinstance(line, bytes):
-                size += len(line)
                 self._lines.append(line)
-                continue
-            to, texts = line
-            size += len(texts[0])
-            before = self._lines[-1] if self._lines else b""
-            if not isinstance(before, bytes) and before[0] == to:
-                before[1].extend(texts)
-            else:
-                self._lines.append(line)
-        self.last += sum(not isinstance(item, Message) for item in items)
-        return size
+            elif isinstance(item, TaskArtifactUpdateEvent):  # what else has a text
+                self._pieces_of(item.artifact).append(line)
+            self.last += not isinstance(item, Message)
+        return sum(map(len, written))
 
     def row(self) -> Row:
-        lines = [line if isinstance(line, bytes) else _run(*line) for line in self._lines]
+        lines = [line if isinstance(line, bytes) else line.line() for line in self._lines]
         return (self.task, self._first, self.last, b"[" + b",".join(lines) + b"]")
 
+    def _pieces_of(self, artifact: Artifact) -> list[str]:
+        to, before = (artifact.artifact_id, artifact.name), self._lines[-1:]
+        if before and isinstance(before[0], Pieces) and before[0].to == to:
+            return before[0].texts
+        pieces = Pieces(to)
+        self._lines.append(pieces)
+        return pieces.texts
 
-def _piece(item: Item) -> Pieces | None:
-    """An item as a piece of text, if it says nothing else."""
+
+def _text(item: Item) -> str | None:
+    """The text of an item that says nothing else."""
     if not isinstance(item, TaskArtifactUpdateEvent) or not item.append:
         return None
     artifact = item.artifact
@@ -131,12 +142,8 @@ def _piece(item: Item) -> Pieces | None:
     if item != _as_event(item.task_id, item.context_id, to, text):
         return None
     if not (text.isascii() and to[0].isascii() and to[1].isascii()):
-        _encode((to, text))  # to raise now what would be raised when it is written
-    return (to, [text])
-
-
-def _run(to: tuple[str, str], texts: list[str]) -> bytes:
-    return b'{"to":%b,"pieces":%b}' % (_encode(to), _encode(texts))
+        _encode((text, to))  # to raise now what would be raised when it is written
+    return text
 
 
 def _whole(item: Item) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from functools import partial
 from pathlib import Path
@@ -33,7 +33,7 @@ from a2acore.store.sqlite.hand import Hand, open_hand
 from a2acore.store.sqlite.reading import Readers
 from a2acore.store.sqlite.schema import migrate
 from a2acore.store.sqlite.store import SqliteStore
-from a2acore.store.sqlite.sweep import EVERY, Clock, Sweep
+from a2acore.store.sqlite.sweep import EVERY, Clock, Forgotten, Sweep, mark
 from a2acore.store.sqlite.words import words
 from a2acore.store.sqlite.writer import Writer
 from a2acore.store.terms import KEEP, BadStore, Keep
@@ -52,7 +52,7 @@ class Disk:
     async def write(self, batch: Batch) -> None:
         await self.hand.do(lambda: batch.write(self.db, self.whereabouts.check))
 
-    async def sweep(self, sweep: Sweep) -> tuple[Sequence[str], bool]:
+    async def sweep(self, sweep: Sweep) -> Forgotten:
         return await self.hand.do(lambda: sweep.slice(self.db))
 
     async def close(self) -> None:
@@ -70,6 +70,8 @@ class Found:
     """The place of the one that ended last."""
     left: dict[int, Left]
     """Those that have not ended, by their numbers."""
+    conversations: set[str]
+    """Of which a backend keeps something."""
 
 
 @asynccontextmanager
@@ -96,7 +98,9 @@ async def open_sqlite(
         disk = Disk(hand, db, whereabouts)
         with closing(Readers(partial(connect_to_read, path))) as readers:
             writer = Writer(disk.write)
-            store = SqliteStore(writer, found.clock, readers, found.newest, found.number)
+            store = SqliteStore(
+                writer, found.clock, readers, found.conversations, found.newest, found.number
+            )
             for number, left in found.left.items():
                 store.take_over(number, left)
             try:
@@ -133,13 +137,12 @@ async def _tidy(store: SqliteStore, disk: Disk, keep: Keep) -> float:
     """Forget a bit of what is to be forgotten; returns when to go on."""
     lived = store.clock.look()
     try:
-        forgotten, more = await disk.sweep(Sweep(keep, store.clock, lived, store.newest))
+        forgotten = await disk.sweep(Sweep(keep, lived, store.clock.seen, store.newest))
     except sqlite3.Error as error:
         log.warning("what is old could not be forgotten: %s", words(error))
-        forgotten, more = (), False
-    for task_id in forgotten:
-        store.recent.drop(task_id)
-    return trio.current_time() + (0.0 if more else EVERY)
+        forgotten = Forgotten()
+    store.forget(forgotten)
+    return trio.current_time() + (0.0 if forgotten.more else EVERY)
 
 
 def _open(
@@ -151,7 +154,7 @@ def _open(
         try:
             migrate(db)
             found = _find(path, db, clock)
-            found.clock.mark(db)  # also to see whether it can be written
+            mark(db, found.clock.look(), found.clock.seen)  # also to see whether it can be written
             return db, Whereabouts.of(path), found
         except BaseException:
             db.close()
@@ -161,7 +164,8 @@ def _open(
 def _find(path: Path, db: sqlite3.Connection, time: Callable[[], float]) -> Found:
     clock = Clock.of(db, time)
     number, newest = db.execute("SELECT max(number), max(ended) FROM tasks").fetchone()
-    found = Found(clock, number or 0, newest or 0, {})
+    conversations = {name for (name,) in db.execute("SELECT conversation FROM sessions")}
+    found = Found(clock, number or 0, newest or 0, {}, conversations)
     batch = Batch()
     numbers = "SELECT number FROM tasks WHERE ended IS NULL ORDER BY number"
     for (task,) in db.execute(numbers).fetchall():

@@ -1,6 +1,6 @@
 """What is read from a database, in threads, beside the one that writes and without waiting for it.
 
-Each look is one transaction, so it sees the database as it is at one moment.
+Each look sees the database as it is at one moment: it is one statement, or one transaction.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from a2acore.push.port import EVERYTHING, Behind, DeadLetter, Place, Webhook
 from a2acore.store.entries import Ended
 from a2acore.store.port import Left, Query, Sent
 from a2acore.store.sqlite import lines
+from a2acore.store.sqlite.sql import transaction
 from a2acore.store.sqlite.words import words
 from a2acore.work import Written
 
@@ -65,9 +66,7 @@ class Readers:
         # No more threads than connections, and a list gives and takes in one step.
         db = self._idle.pop() if self._idle else self._connect()
         try:
-            db.execute("BEGIN")
             found = look(db, *args, **kwargs)
-            db.execute("COMMIT")
         except BaseException:
             db.close()  # whatever it is in: the next one has a new one
             raise
@@ -105,33 +104,28 @@ def page(db: DB, query: Query, newest: int) -> tuple[Sequence[Ended], int]:
         if value is not None:
             where += f" AND {condition}"
             values.append(value)
-    (total,) = db.execute(
-        f"SELECT count(*) FROM tasks WHERE ended IS NOT NULL{where}", values
-    ).fetchone()
-    if query.before is not None:
-        where += " AND (timestamp, id) < (?, ?)"
-        values += query.before
-    order = "ORDER BY timestamp DESC, id DESC LIMIT ?"
-    found = db.execute(f"{_ENDED}{where} {order}", (*values, query.size + 1))
-    return [_ended(*row) for row in found], total
+    count = f"SELECT count(*) FROM tasks WHERE ended IS NOT NULL{where}"
+    spot = "" if query.before is None else " AND (timestamp, id) < (?, ?)"
+    some = f"{_ENDED}{where}{spot} ORDER BY timestamp DESC, id DESC LIMIT ?"
+    with transaction(db, "DEFERRED"):
+        (total,) = db.execute(count, values).fetchone()
+        rows = db.execute(some, (*values, *(query.before or ()), query.size + 1)).fetchall()
+    return [_ended(*row) for row in rows], total
 
 
 def events(db: DB, id: str, after: int, until: int | None) -> Sequence[Written] | None:
     """The events of a task from behind number `after` up to number `until`, if its log is kept."""
-    task = db.execute("SELECT number, context_id FROM tasks WHERE id = ?", (id,)).fetchone()
-    if task is None:
-        return None
-    number, context_id = task
-    # The beginning is at 0, so there is a row at least.
-    (kept,) = db.execute(
-        "SELECT count(*) FROM log WHERE task = ? AND last = 0", (number,)
-    ).fetchone()
-    if not kept:
+    # The beginning is at 0 and comes along, so that where there is a log there is a row.
+    statement = """SELECT context_id, first, iif(last, body, NULL)
+        FROM log JOIN tasks ON tasks.number = task
+        WHERE tasks.id = ? AND (last = 0 OR last > ?) ORDER BY line"""
+    rows = db.execute(statement, (id, after)).fetchall()
+    if not rows:
         return None
     found: list[Written] = []
-    rows = "SELECT first, body FROM log WHERE task = ? AND last > ? ORDER BY line"
-    for first, body in db.execute(rows, (number, after)):
-        told = [item for item in lines.items(id, context_id, body) if not isinstance(item, Message)]
+    for context_id, first, body in rows:
+        items = lines.items(id, context_id, body) if body else ()
+        told = [item for item in items if not isinstance(item, Message)]
         found += told[max(0, after + 1 - first) :]
     return found if until is None else found[: max(0, until - after)]
 
@@ -167,12 +161,12 @@ def webhooks(db: DB, id: str) -> Sequence[Webhook]:
 
 def behind(db: DB) -> Sequence[Behind]:
     events = "coalesce(events, (SELECT max(last) FROM log WHERE log.task = tasks.number))"
-    statement = f"""SELECT config, line, plain, heard, posting, owner, {events} AS told
+    statement = f"""SELECT config, line, plain, heard, posting, whole, owner, {events} AS told
         FROM webhooks JOIN tasks ON tasks.number = webhooks.task
         WHERE heard < iif(ended IS NULL, ?, told) ORDER BY webhooks.number"""
     return [
-        Behind(_webhook(config, line, plain), Place(heard, posting), owner, told)
-        for config, line, plain, heard, posting, owner, told in db.execute(statement, (EVERYTHING,))
+        Behind(_webhook(config, line, plain), Place(*place), owner, told)
+        for config, line, plain, *place, owner, told in db.execute(statement, (EVERYTHING,))
     ]
 
 

@@ -7,7 +7,9 @@ from attrs import define, field
 from a2acore.store.entries import Ended
 
 ROOM = 16 * 1024 * 1024
-"""Bytes of packed tasks: some thousand common ones."""
+"""Bytes: some thousand common tasks."""
+OVERHEAD = 512
+"""Bytes that each takes in memory beside what is packed, more or less."""
 
 
 @define(eq=False)
@@ -19,7 +21,7 @@ class Recent:
 
     def add(self, task: Ended) -> None:
         self._tasks[task.id] = task
-        self._size += len(task.packed)
+        self._size += len(task.packed) + OVERHEAD
         while self._size > ROOM:
             self.drop(next(iter(self._tasks)))
 
@@ -30,4 +32,4 @@ class Recent:
         """Forget a task. It need not be there."""
         task = self._tasks.pop(task_id, None)
         if task is not None:
-            self._size -= len(task.packed)
+            self._size -= len(task.packed) + OVERHEAD

@@ -89,6 +89,11 @@ STEPS: Sequence[tuple[str, ...]] = (
         # The store's own clock, how far logs of ended tasks were cut, and the like.
         "CREATE TABLE marks (name TEXT PRIMARY KEY, value REAL NOT NULL) WITHOUT ROWID",
     ),
+    (
+        "ALTER TABLE webhooks ADD COLUMN whole INTEGER NOT NULL DEFAULT 0",
+        """UPDATE webhooks SET whole = heard + 1
+            WHERE (task, id, heard) IN (SELECT task, webhook, last FROM dead_letters)""",
+    ),
 )
 VERSION = len(STEPS)
 

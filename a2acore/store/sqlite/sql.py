@@ -13,9 +13,12 @@ again, which takes longer than many a row. Nine values in each are fewer than an
 
 
 @contextmanager
-def transaction(db: sqlite3.Connection) -> Iterator[None]:
-    """Do all that is in the block, or nothing of it, even where the commit itself fails."""
-    db.execute("BEGIN IMMEDIATE")
+def transaction(db: sqlite3.Connection, kind: str = "IMMEDIATE") -> Iterator[None]:
+    """Do all that is in the block, or nothing of it, even where the commit itself fails.
+
+    A `DEFERRED` one that only reads holds up nobody, and sees the database at one moment.
+    """
+    db.execute(f"BEGIN {kind}")
     try:
         yield
         db.execute("COMMIT")

@@ -23,6 +23,7 @@ from a2acore.store.sqlite import reading
 from a2acore.store.sqlite.batch import Batch, Ending
 from a2acore.store.sqlite.belongings import Belongings
 from a2acore.store.sqlite.recent import Recent
+from a2acore.store.sqlite.sweep import Forgotten
 from a2acore.work import Written
 
 Told = Callable[[], None]
@@ -51,7 +52,7 @@ class SqliteStore(Belongings):
     _number: int
     """The number of the task that began last."""
     durable: bool = field(default=True, init=False)
-    recent: Recent = field(factory=Recent, init=False)
+    _recent: Recent = field(factory=Recent, init=False)
     _place: int = field(init=False)
     """The place of the task that ended last."""
     _live: dict[str, Live] = field(factory=dict, init=False)
@@ -83,7 +84,8 @@ class SqliteStore(Belongings):
         live, batch = self._live[record.id], self.writer.batch
         live.events = batch.append(live.number, live.events, items)
         batch.told.append(partial(self._appended, live, live.events, told))
-        if items and isinstance(items[-1], TaskArtifactUpdateEvent):
+        last = items[-1] if items else None
+        if isinstance(last, TaskArtifactUpdateEvent) and last.append:
             self.writer.soon()
         else:
             self.writer.at_once()
@@ -92,7 +94,7 @@ class SqliteStore(Belongings):
         live = self._live.get(task_id)
         if live is not None:
             return live.record if live.begun else None
-        return self.recent.find(task_id) or await self.read(reading.find, task_id)
+        return self._recent.find(task_id) or await self.read(reading.find, task_id)
 
     async def page(self, query: Query) -> Page:
         # What has left memory by now is in the database; what has not is looked for in here alone.
@@ -139,8 +141,16 @@ class SqliteStore(Belongings):
         """Let go of what need not be in memory when a batch is kept."""
         for ending, ended in zip(batch.endings, batch.packed, strict=True):
             del self._live[ended.id]
-            self.recent.add(ended)
+            self._recent.add(ended)
             self.newest = ending.place
+
+    def forget(self, forgotten: Forgotten) -> None:
+        """Let go of what is no longer in the file."""
+        for task_id in forgotten.tasks:
+            self._recent.drop(task_id)
+        for conversation in forgotten.conversations:
+            if conversation not in self._sessions:  # it is given anew
+                self._conversations.discard(conversation)
 
 
 def _ends(item: Item) -> bool:

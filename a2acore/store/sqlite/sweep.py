@@ -49,9 +49,20 @@ class Clock:
         self.lived += min(max(0.0, self.seen - before), DAY)
         return self.lived
 
-    def mark(self, db: sqlite3.Connection) -> None:
-        """Write down where it is."""
-        db.executemany(_MARK, {"lived": self.lived, "seen": self.seen}.items())
+
+def mark(db: sqlite3.Connection, lived: float, seen: float) -> None:
+    """Write down where the clock is."""
+    db.executemany(_MARK, {"lived": lived, "seen": seen}.items())
+
+
+@frozen
+class Forgotten:
+    """What was forgotten, and whether there may be more of it."""
+
+    tasks: Sequence[str] = ()
+    """Their ids."""
+    conversations: Sequence[str] = ()
+    more: bool = False
 
 
 @frozen
@@ -59,9 +70,9 @@ class Sweep:
     """A look at what is to be forgotten."""
 
     keep: Keep
-    clock: Clock
     lived: float
-    """What time it is, by that clock."""
+    seen: float
+    """What time it is, by the clock of the store and by the other one."""
     newest: int
     """The place of the task that ended last, in the order in which tasks ended."""
 
@@ -70,19 +81,20 @@ class Sweep:
         """What was before that is too old."""
         return self.lived - self.keep.days * DAY if self.keep.days else -inf
 
-    def slice(self, db: sqlite3.Connection) -> tuple[Sequence[str], bool]:
-        """Forget something. Tells the ids of the tasks, and whether there may be more.
+    def slice(self, db: sqlite3.Connection) -> Forgotten:
+        """Forget some of it.
 
         Raises:
             sqlite3.Error: nothing is forgotten.
         """
         with transaction(db):
-            self.clock.mark(db)
-            forgotten = self._forget_tasks(db)
-            more = bool(forgotten) or self._cut_logs(db)
-            if not more:
-                self._forget_the_rest(db)
-        return forgotten, more
+            mark(db, self.lived, self.seen)
+            if tasks := self._forget_tasks(db):
+                return Forgotten(tasks, more=True)
+            if self._cut_logs(db):
+                return Forgotten(more=True)
+            db.execute("DELETE FROM sent WHERE task_id NOT IN (SELECT id FROM tasks)")
+            return Forgotten(conversations=self._forget_sessions(db))
 
     def _forget_tasks(self, db: sqlite3.Connection) -> Sequence[str]:
         first = "SELECT number, id, ended, lived FROM tasks WHERE ended > 0 ORDER BY ended LIMIT ?"
@@ -107,11 +119,16 @@ class Sweep:
             db.execute(_MARK, ("cut", some[-1][1]))
         return bool(some)
 
-    def _forget_the_rest(self, db: sqlite3.Connection) -> None:
-        db.execute("DELETE FROM sessions WHERE used < ?", (self.horizon,))
-        if self.keep.tasks:
-            db.execute(_TOO_MANY_SESSIONS, (self.keep.tasks,))
-        db.execute("DELETE FROM sent WHERE task_id NOT IN (SELECT id FROM tasks)")
+    def _forget_sessions(self, db: sqlite3.Connection) -> Sequence[str]:
+        most = self.keep.tasks or inf
+        sessions = db.execute("SELECT conversation, used FROM sessions ORDER BY used DESC")
+        old = [
+            conversation
+            for number, (conversation, used) in enumerate(sessions)
+            if used < self.horizon or number >= most
+        ]
+        db.executemany("DELETE FROM sessions WHERE conversation = ?", [(each,) for each in old])
+        return old
 
 
 def _marks(db: sqlite3.Connection) -> dict[str, float]:
@@ -123,5 +140,3 @@ _CUT = """DELETE FROM log WHERE task = ?1
     AND NOT EXISTS (SELECT * FROM dead_letters WHERE task = ?1)
     AND NOT EXISTS (SELECT * FROM webhooks JOIN tasks ON tasks.number = webhooks.task
         WHERE webhooks.task = ?1 AND webhooks.heard < tasks.events)"""
-_TOO_MANY_SESSIONS = """DELETE FROM sessions WHERE conversation IN
-    (SELECT conversation FROM sessions ORDER BY used DESC LIMIT -1 OFFSET ?)"""
