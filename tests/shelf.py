@@ -13,7 +13,7 @@ from attrs import define, evolve, field
 
 from a2acore.errors import StoreTrouble
 from a2acore.lifecycle import TERMINAL, Record
-from a2acore.model import Message
+from a2acore.model import Message, TaskStatusUpdateEvent
 from a2acore.store import Beginning, Item, Left, MemoryStore
 from a2acore.work import Written
 
@@ -29,6 +29,8 @@ class Shelf(MemoryStore):
     """Wait for `keep_all`."""
     trouble: str = ""
     """Why nothing can be kept, if it cannot: then it waits for `keep_all` too."""
+    full: bool = False
+    """Take nothing more of a task's log but its end."""
     begun: dict[str, Beginning] = field(factory=dict)
     logs: dict[str, list[Item]] = field(factory=dict)
     _waiting: list[tuple[Told, Told]] = field(factory=list)
@@ -50,6 +52,9 @@ class Shelf(MemoryStore):
         self._give(keep, lambda: MemoryStore.begin(self, beginning, told))
 
     def append(self, record: Record, items: Sequence[Item], told: Told) -> None:
+        if self.full and not any(map(_ends, items)):
+            raise StoreTrouble
+
         def keep() -> None:
             self.logs[record.id] += items
 
@@ -101,6 +106,10 @@ class Shelf(MemoryStore):
             self.keep_all()
             keep()
             told()
+
+
+def _ends(item: Item) -> bool:
+    return isinstance(item, TaskStatusUpdateEvent) and item.status.state in TERMINAL
 
 
 def events_of(log: Sequence[Item]) -> list[Any]:

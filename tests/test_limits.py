@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import logging
 import re
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import h11
 import pytest
@@ -28,7 +30,7 @@ from a2acore.middleware.payloads import PAYLOADS
 from a2acore.redaction import Redactor
 from a2acore.server import Options
 from tests.edge import WAYS, Answer, Edge, Way, serving
-from tests.raw_http import GET, Server, get
+from tests.raw_http import GET, Client, Server, get, post
 from tests.raw_http import serving as serving_raw
 from tests.receiver import receiving
 from tests.stage import Actor
@@ -463,7 +465,7 @@ async def test_streams_that_nobody_reads_are_cut_off_and_hold_little(
 
 
 async def test_what_was_asked_is_not_held_while_its_stream_is_told(tmp_path: Path) -> None:
-    padding, streams = "x" * 4_000_000, 20
+    streams, padding = 20, "x" * 4_000_000
 
     async def wait(turn: Turn) -> str | None:
         await trio.sleep_forever()
@@ -471,10 +473,21 @@ async def test_what_was_asked_is_not_held_while_its_stream_is_told(tmp_path: Pat
 
     async with limited(tmp_path, wait) as edges, AsyncExitStack() as stack:
         task = (await edges[""].tell(WAY, "go", configuration=WAY.at_once()))["id"]
+        params = {"id": task, "padding": padding}
+        call = {"jsonrpc": "2.0", "id": 1, "method": "SubscribeToTask", "params": params}
+        body = json.dumps(call).encode()
+        about = ["Content-Type: application/json", "A2A-Version: 1.0"]
+        request = post(body, f"Content-Length: {len(body)}", *about)
+        request = request.replace(b"Host: test", b"Host: localhost")
 
         async def follow() -> None:
-            stream = edges[""].listen(WAY, "subscribe", id=task, padding=padding)
-            await (await stack.enter_async_context(stream)).hear(WAY)
+            url = urlsplit(edges[""].url)
+            assert url.hostname
+            assert url.port
+            client = Client(await trio.open_tcp_stream(url.hostname, url.port))
+            await stack.enter_async_context(client.stream)
+            await client.send(request)
+            await client.until(task.encode())
 
         await follow()
         before = resident()

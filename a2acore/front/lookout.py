@@ -1,9 +1,10 @@
 """Who sees clients leave while their requests are being answered: one task for all of them.
 
 The kernel tells when a client has closed its side, and nothing has to be read for that: what else
-the client has sent stays where it is. It costs a connection one system call, once, where a task of
-its own that reads would cost several kilobytes. Of the systems, Linux alone has it (EPOLLRDHUP);
-elsewhere, and under TLS, whose data nobody else can read, there is `Exchange.receive`.
+the client has sent stays there. (Of who sends more than the kernel takes, it is only seen when a
+write fails.) It costs a connection one system call, once, where a task of its own that reads would
+cost several kilobytes. Of the systems, Linux alone has it (EPOLLRDHUP); elsewhere, and under TLS,
+where data can follow that is no request, there is `Exchange.receive`.
 """
 
 from __future__ import annotations
