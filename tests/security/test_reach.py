@@ -233,6 +233,6 @@ def test_with_the_credential_it_is_reached(place: Place) -> None:
     shown = [("Authorization", f"Bearer {TOKENS['ops']}"), ("A2A-Version", "1.0")]
     answered = place.ask(spelled("POST", "/", [*shown, ("Content-Type", "application/json")], call))
     assert b'"totalSize":0' in answered
-    assert place.store.touched == ["entries"]
+    assert place.store.touched == ["page"]
     place.store.touched.clear()
     assert RPC.unwrap(json.loads(answered.partition(b"\r\n\r\n")[2]))["tasks"] == []
