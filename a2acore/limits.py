@@ -13,8 +13,6 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 from attrs import define, field, fields, frozen
 
@@ -124,20 +122,6 @@ class Tally:
         self._each[who] -= 1
         if not self._each[who]:
             del self._each[who]
-
-    @contextmanager
-    def one(self, who: str) -> Iterator[None]:
-        """Count one more for the length of the block.
-
-        Raises:
-            TooBusy: there is no room for it.
-        """
-        self.check(who)
-        self.add(who)
-        try:
-            yield
-        finally:
-            self.drop(who)
 
 
 @define(eq=False)
