@@ -39,9 +39,13 @@ PAGES = {*PUBLIC, KEYS}
 REFUSALS = {400, 401, 403, 405, 408, 413, 421, 431, 501, 505}
 
 
+BY_ITSELF = frozenset({"settle", "left", "behind", "dead_letters"})
+"""What a server does with its store as it starts, and now and then: it looks for letters to post."""
+
+
 @define(eq=False)
 class Watched:
-    """A store of which every touch is noted."""
+    """A store of which every touch is noted, but for those that nobody has to ask for."""
 
     touched: list[str] = field(factory=list)
     _within: MemoryStore = field(factory=MemoryStore)
@@ -49,7 +53,8 @@ class Watched:
     def __getattr__(self, name: str) -> Any:
         if name.startswith("_"):  # what shows a failing example looks for names of its own
             raise AttributeError(name)
-        self.touched.append(name)
+        if name not in BY_ITSELF:
+            self.touched.append(name)
         return getattr(self._within, name)
 
 
