@@ -40,7 +40,7 @@ REFUSALS = {400, 401, 403, 405, 408, 413, 421, 431, 501, 505}
 
 
 BY_ITSELF = frozenset({"settle", "left", "behind", "dead_letters"})
-"""What a server does with its store as it starts, and now and then: it looks for letters to post."""
+"""What a server does with its store as it starts, and when it looks for letters to post."""
 
 
 @define(eq=False)
