@@ -119,8 +119,12 @@ class Post:
                     async with self._pool.stream(
                         "POST",
                         self._url,
-                        headers=[*headers(self.webhook, self._place), *self._marks(letter)],
-                        content=letter.body,
+                        headers=[
+                            *headers(self.webhook, self._place),
+                            *self._marks(letter),
+                            ("Content-Length", str(len(letter.body))),
+                        ],
+                        content=_Body(letter.body),
                         extensions={"timeout": {"connect": CONNECT}},
                     ) as response:
                         status = response.status
@@ -161,6 +165,23 @@ def judge(status: int) -> Fate:
     if 200 <= status < 300:
         return Fate.TAKEN
     return Fate.LOST if status >= 500 or status in RETRIED else Fate.REFUSED
+
+
+@define(eq=False)
+class _Body:
+    """A letter as httpcore reads it. Of bytes it makes a generator, which whoever is cancelled in
+    the middle of it leaves behind for the garbage collector, with a warning."""
+
+    _left: bytes
+
+    def __aiter__(self) -> _Body:
+        return self
+
+    async def __anext__(self) -> bytes:
+        left, self._left = self._left, b""
+        if not left:
+            raise StopAsyncIteration
+        return left
 
 
 def headers(webhook: Webhook, place: Place) -> list[tuple[str, str]]:
