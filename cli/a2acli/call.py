@@ -94,7 +94,11 @@ def command(
     watching: Watching = JsonLines(sys.stdout) if as_json else View(sys.stdout, sys.stderr, target)
     following = Following()
     try:
-        return trio.run(_call, target, say, following, watching, _decider(yes, no, as_json))
+        return trio.run(
+            partial(_call, target, say, following, watching, _decider(yes, no, as_json)),
+            # Anywhere else it may strike where Python has to ignore it.
+            restrict_keyboard_interrupt_to_checkpoints=True,
+        )
     except (KeyboardInterrupt, BrokenOff) as error:
         if following.task_id:
             watching.end()
