@@ -40,8 +40,8 @@ FLOORS = {
         "limits redaction "
         # Which hosts are this machine.
         "loopback "
-        # Who may come in, as a file says it.
-        "credentials "
+        # Who may come in, as a file says it; and how such files are read.
+        "credentials tables "
         # The port stands at the door of the runtime floor; its words have to be known below it.
         # It holds plain values and protocols, and waits for nothing.
         "backend"

@@ -7,15 +7,15 @@ its hash belongs is told so, and the log does not have it.
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 from typing import Any, cast
 from urllib.parse import urlsplit
 
-from attrs import define, field
+from attrs import define
 
+from a2acore import tables
 from a2acore.credentials.principal import (
     SCOPES,
     USUAL,
@@ -26,6 +26,7 @@ from a2acore.credentials.principal import (
     Scope,
 )
 from a2acore.credentials.secrets import Certificate, Password, Secret, Token
+from a2acore.tables import Mistaken, Reading, at
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@+-]{0,127}")
 """No colon: `<issuer>:<name>` is somebody whom an issuer knows, and Basic ends a name there."""
@@ -54,12 +55,8 @@ MOST_LEEWAY = 300.0
 """Seconds. Clocks that differ by more are broken."""
 
 
-class BadCredentials(ValueError):
+class BadCredentials(Mistaken):
     """Nobody can be let in by this. Each of `mistakes` is one line: where, and what."""
-
-    def __init__(self, mistakes: Iterable[str]) -> None:
-        self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(self.mistakes))
 
 
 def is_name(text: str) -> bool:
@@ -73,14 +70,7 @@ def read_credentials(file: Path) -> Credentials:
     Raises:
         BadCredentials: it cannot be read, or something in it cannot be meant.
     """
-    try:
-        given = tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise BadCredentials([f"{file}: cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        # Where, and not what: the text of the error may quote the file.
-        place = re.search(r"\(at .*\)$", str(error))
-        raise BadCredentials([f"{file}: is no TOML {place[0] if place else ''}".rstrip()]) from None
+    given = tables.parse(file, BadCredentials, secret=True)
     reading = _Reading(file)
     credentials = reading.credentials(given)
     if reading.mistakes:
@@ -89,19 +79,13 @@ def read_credentials(file: Path) -> Credentials:
 
 
 @define
-class _Reading:
-    """Reads a file to its end, whatever is wrong with it."""
-
-    file: Path
-    mistakes: list[str] = field(factory=list)
-
-    def wrong(self, where: str, what: str) -> None:
-        self.mistakes.append(f"{self.file}: {where}: {what}")
+class _Reading(Reading):
+    """What the tables of a file mean."""
 
     def credentials(self, given: Mapping[str, Any]) -> Credentials:
-        self._known(given, "", ("callers", "issuers"))
-        callers = [self._caller(table, where) for table, where in self._tables(given, "callers")]
-        issuers = [self._issuer(table, where) for table, where in self._tables(given, "issuers")]
+        self.known(given, "", ("callers", "issuers"))
+        callers = [self._caller(table, where) for table, where in self.tables(given, "callers")]
+        issuers = [self._issuer(table, where) for table, where in self.tables(given, "issuers")]
         for what, each in (
             ("name", [issuer.name for issuer in issuers]),
             ("issuer", [issuer.issuer for issuer in issuers]),
@@ -113,15 +97,8 @@ class _Reading:
             self.wrong("callers", "two of them are let in by the same thing")
         return Credentials(tuple(each for each in callers if each is not None), tuple(issuers))
 
-    def _tables(self, given: Mapping[str, Any], name: str) -> list[tuple[dict[str, Any], str]]:
-        tables = given.get(name, [])
-        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-            self.wrong(name, f"must be tables: write [[{name}]] above each")
-            return []
-        return [(table, f"{name}[{number}]") for number, table in enumerate(tables)]
-
     def _caller(self, table: Mapping[str, Any], where: str) -> Credential | None:
-        self._known(table, where, _CALLER)
+        self.known(table, where, _CALLER)
         name, expires = self._name(table, where), self._moment(table, where)
         principal = Principal(name, self._scopes(table, where, USUAL), expires)
         kinds = [kind for kind in _SECRETS if kind in table]
@@ -136,12 +113,12 @@ class _Reading:
             return None
 
     def _issuer(self, table: Mapping[str, Any], where: str) -> Issuer:
-        self._known(table, where, _ISSUER)
+        self.known(table, where, _ISSUER)
         usual = Issuer("", "", ())
         audience = self._texts(table, "audience", where)
         if not audience:
             self.wrong(where, "needs an audience: the name that its tokens call this server by")
-        issuer, jwks = self._text(table, "issuer", where), self._text(table, "jwks", where)
+        issuer, jwks = self.text(table, "issuer", where), self.text(table, "jwks", where)
         if "issuer" not in table:
             self.wrong(where, "needs an issuer: what its tokens say in iss")
         elif "jwks" not in table and (what := _unsafe(issuer)):
@@ -160,49 +137,38 @@ class _Reading:
             issuer=issuer,
             audience=audience,
             jwks=jwks,
-            claim=self._text(table, "claim", where) or usual.claim,
-            scopes_claim=self._text(table, "scopes_claim", where) or usual.scopes_claim,
+            claim=self.text(table, "claim", where) or usual.claim,
+            scopes_claim=self.text(table, "scopes_claim", where) or usual.scopes_claim,
             scope_prefix=self._prefix(table, where, usual.scope_prefix),
             scopes=self._scopes(table, where, usual.scopes),
             algorithms=algorithms,
             leeway=self._leeway(table, where, usual.leeway),
         )
 
-    def _known(self, table: Mapping[str, Any], where: str, names: tuple[str, ...]) -> None:
-        for name in sorted(table.keys() - set(names)):
-            self.wrong(_at(where, name), f"is not known; there are {', '.join(names)}")
-
     def _name(self, table: Mapping[str, Any], where: str) -> str:
         name = table.get("name")
         if not isinstance(name, str) or not _NAME.fullmatch(name):
-            self.wrong(_at(where, "name"), "must be letters, digits and . _ @ + -, 128 at most")
+            self.wrong(at(where, "name"), "must be letters, digits and . _ @ + -, 128 at most")
             return ""
         if name in _OURS:
-            self.wrong(_at(where, "name"), f"{name!r} means something else already")
+            self.wrong(at(where, "name"), f"{name!r} means something else already")
         return name
-
-    def _text(self, table: Mapping[str, Any], name: str, where: str) -> str:
-        value = table.get(name, "")
-        if not isinstance(value, str) or not value.isprintable() or (name in table and not value):
-            self.wrong(_at(where, name), "must be a text of one line")
-            return ""
-        return value
 
     def _prefix(self, table: Mapping[str, Any], where: str, usual: str) -> str:
         """What scopes begin with: nothing at all, where an issuer knows no scopes but ours."""
         if table.get("scope_prefix") == "":
             return ""
-        return self._text(table, "scope_prefix", where) or usual
+        return self.text(table, "scope_prefix", where) or usual
 
     def _texts(self, table: Mapping[str, Any], name: str, where: str) -> tuple[str, ...]:
         """A text, or a list of them."""
         value = table.get(name, [])
         many = value if isinstance(value, list) else [value]
         if not all(isinstance(each, str) and each and each.isprintable() for each in many):
-            self.wrong(_at(where, name), "must be a text, or a list of texts")
+            self.wrong(at(where, name), "must be a text, or a list of texts")
             return ()
         if name in table and not many:
-            self.wrong(_at(where, name), "must not be empty")
+            self.wrong(at(where, name), "must not be empty")
         return tuple(many)
 
     def _scopes(
@@ -212,7 +178,7 @@ class _Reading:
             return usual
         value = table["scopes"]
         if not isinstance(value, list) or not all(each in SCOPES for each in value):
-            self.wrong(_at(where, "scopes"), f"must be a list of {', '.join(SCOPES)}")
+            self.wrong(at(where, "scopes"), f"must be a list of {', '.join(SCOPES)}")
             return frozenset()
         return frozenset(cast("list[Scope]", value))
 
@@ -222,7 +188,7 @@ class _Reading:
             return None
         if not isinstance(value, datetime) or value.tzinfo is None:
             self.wrong(
-                _at(where, "expires"), "must be a date and time with its zone: 2030-01-31T00:00:00Z"
+                at(where, "expires"), "must be a date and time with its zone: 2030-01-31T00:00:00Z"
             )
             return None
         return value.timestamp()
@@ -232,12 +198,8 @@ class _Reading:
         if isinstance(value, bool) or not isinstance(value, int | float):
             value = -1
         if not 0 <= value <= MOST_LEEWAY:
-            self.wrong(_at(where, "leeway"), f"must be seconds, from 0 to {MOST_LEEWAY:g}")
+            self.wrong(at(where, "leeway"), f"must be seconds, from 0 to {MOST_LEEWAY:g}")
         return float(value)
-
-
-def _at(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
 
 
 def _unsafe(url: str) -> str:

@@ -29,7 +29,7 @@ from hypercorn.typing import ConnectionState, H11SendableEvent
 from hypercorn.utils import parse_socket_addr
 
 from a2acore.asgi import ClientGone, Message, Receive, Scope
-from a2acore.front.site import AHEAD, HEAD, READ, Site, refusal
+from a2acore.front.site import AHEAD, HEAD, READ, Site, linger, refusal
 from a2acore.tls import PEER, Peer
 
 INBOX = 10
@@ -103,7 +103,8 @@ class HypercornConnection:
             with self._reading, suppress(trio.BrokenResourceError, ClientGone):
                 await self._read()
             await self._protocol.handle(Closed())
-            await self._linger()
+            if not self._broken and self._protocol.connection.their_state in UNREAD:
+                await linger(self._stream, self._site.patience.linger)
             with trio.move_on_after(self._site.patience.linger):  # TLS says goodbye first
                 await self._stream.aclose()
 
@@ -131,21 +132,6 @@ class HypercornConnection:
             self._protocol.connection.receive_data(bytes(data))
             ahead += len(data)
         await trio.sleep_forever()
-
-    async def _linger(self) -> None:
-        """Let the last answer arrive at a client that is still sending.
-
-        "If a server performs an immediate close of a TCP connection, there is a significant risk
-        that the client will not be able to read the last HTTP response." (RFC 9112, 9.6)
-        """
-        if self._broken or self._protocol.connection.their_state not in UNREAD:
-            return
-        gone = (trio.BrokenResourceError, trio.BusyResourceError)
-        with trio.move_on_after(self._site.patience.linger), suppress(*gone):
-            if isinstance(self._stream, trio.abc.HalfCloseableStream):  # TLS has no half
-                await self._stream.send_eof()
-            while await self._stream.receive_some(READ):
-                pass
 
     async def _obey(self, event: Event) -> None:
         """Do with the socket what the protocol wants."""

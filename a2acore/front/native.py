@@ -21,7 +21,7 @@ import trio
 from a2acore.asgi import LEAVING, WHOLE, ClientGone, Scope
 from a2acore.front.exchange import Exchange
 from a2acore.front.reading import Reader, Request
-from a2acore.front.site import AHEAD, READ, Site
+from a2acore.front.site import AHEAD, READ, Site, linger
 from a2acore.front.writing import refused
 from a2acore.refusal import Refusal
 from a2acore.tls import PEER, Peer
@@ -74,7 +74,8 @@ class NativeConnection:
         try:
             with self._life, suppress(ClientGone):
                 await self._talk()
-            await self._linger()
+            if not (self.gone or self._ended) and self._reader.unread:
+                await linger(self._stream, self._site.patience.linger)
         finally:
             if self._direct is not None:
                 if self._watched and self._site.lookout is not None:
@@ -229,18 +230,3 @@ class NativeConnection:
         self.gone = True
         with suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)
-
-    async def _linger(self) -> None:
-        """Let the last answer arrive at a client that is still sending.
-
-        "If a server performs an immediate close of a TCP connection, there is a significant risk
-        that the client will not be able to read the last HTTP response." (RFC 9112, 9.6)
-        """
-        if self.gone or self._ended or not self._reader.unread:
-            return
-        gone = (trio.BrokenResourceError, trio.BusyResourceError)
-        with trio.move_on_after(self._site.patience.linger), suppress(*gone):
-            if isinstance(self._stream, trio.abc.HalfCloseableStream):  # TLS has no half
-                await self._stream.send_eof()
-            while await self._stream.receive_some(READ):
-                pass

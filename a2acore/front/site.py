@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any, Literal, Protocol, TypeAlias
 
 import trio
@@ -92,3 +93,17 @@ class Connection(Protocol):
 
     def close_if_idle(self) -> bool:
         """End the connection, unless a request is being answered; whether it is ended."""
+
+
+async def linger(stream: trio.abc.Stream, seconds: float) -> None:
+    """Let the last answer arrive at a client that is still sending.
+
+    "If a server performs an immediate close of a TCP connection, there is a significant risk that
+    the client will not be able to read the last HTTP response." (RFC 9112, 9.6)
+    """
+    gone = (trio.BrokenResourceError, trio.BusyResourceError)
+    with trio.move_on_after(seconds), suppress(*gone):
+        if isinstance(stream, trio.abc.HalfCloseableStream):  # TLS has no half
+            await stream.send_eof()
+        while await stream.receive_some(READ):
+            pass

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import re
-import tomllib
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, get_args
 
-from attrs import define, field
+from attrs import define
 
+from a2acore import tables
 from a2acore.backend import ToolKind
 from a2acore.policy import commands, places
 from a2acore.policy.rules import Policy, Rule, Verdict
+from a2acore.tables import Mistaken, Reading, at
 
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
 _HOST = re.compile(r"\*|(?:\*\.)?[a-z0-9]([a-z0-9.-]*[a-z0-9])?")
@@ -21,12 +22,8 @@ _KINDS = get_args(ToolKind)
 _CONDITIONS = ("tool", "kind", "command", "path", "host")
 
 
-class BadPolicy(ValueError):
+class BadPolicy(Mistaken):
     """A policy that cannot be kept to. Each of `mistakes` is one line: where, and what."""
-
-    def __init__(self, mistakes: Iterable[str]) -> None:
-        self.mistakes = tuple(mistakes)
-        super().__init__("\n".join(self.mistakes))
 
 
 def read_policy(file: Path) -> Policy:
@@ -35,13 +32,8 @@ def read_policy(file: Path) -> Policy:
     Raises:
         BadPolicy: it cannot be read, or it says what nobody could keep to.
     """
-    try:
-        given = tomllib.loads(file.read_text("utf-8"))
-    except OSError as error:
-        raise BadPolicy([f"{file}: cannot be read: {error.strerror}"]) from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise BadPolicy([f"{file}: is no TOML: {error}"]) from error
-    reading = _Reading(str(file))
+    given = tables.parse(file, BadPolicy)
+    reading = _Reading(file)
     policy = reading.policy(given)
     if reading.mistakes:
         raise BadPolicy(reading.mistakes)
@@ -49,33 +41,23 @@ def read_policy(file: Path) -> Policy:
 
 
 @define
-class _Reading:
-    """Reads a file to its end, whatever is wrong with it."""
-
-    file: str
-    mistakes: list[str] = field(factory=list)
-
-    def wrong(self, where: str, what: str) -> None:
-        self.mistakes.append(f"{self.file}: {where}: {what}")
+class _Reading(Reading):
+    """What the tables of a file mean."""
 
     def policy(self, given: Mapping[str, Any]) -> Policy:
-        self._known(given, "", ("default", "timeout", "timeout_says", "rules"))
+        self.known(given, "", ("default", "timeout", "timeout_says", "rules"))
         default: Verdict = self._one_of(given, "default", "", _VERDICTS) or "ask"
-        time_limit, says = self._seconds(given), self._text(given, "timeout_says", "")
+        time_limit, says = self._seconds(given), self.text(given, "timeout_says", "")
         if says and "timeout" not in given:
             self.wrong("timeout_says", "needs a timeout")
-        tables = given.get("rules", [])
-        if not isinstance(tables, list) or not all(isinstance(each, dict) for each in tables):
-            self.wrong("rules", "must be tables: write [[rules]] above each")
-            tables = []
-        rules = [self._rule(table, f"rules[{number}]") for number, table in enumerate(tables)]
+        rules = [self._rule(table, where) for table, where in self.tables(given, "rules")]
         names = [rule.name for rule in rules]
         for name in sorted({name for name in names if names.count(name) > 1}):
             self.wrong("rules", f"two of them have the name {name!r}")
         return Policy(tuple(rules), default, time_limit, says)
 
     def _rule(self, table: Mapping[str, Any], where: str) -> Rule:
-        self._known(table, where, ("name", "verdict", "says", *_CONDITIONS))
+        self.known(table, where, ("name", "verdict", "says", *_CONDITIONS))
         verdict: Verdict = self._one_of(table, "verdict", where, _VERDICTS) or "ask"
         if "verdict" not in table:
             self.wrong(where, f"needs a verdict: {' or '.join(_VERDICTS)}")
@@ -96,14 +78,10 @@ class _Reading:
         conditions = {
             name: self._patterns(table, name, where, check) for name, check in checks.items()
         }
-        name = self._text(table, "name", where)
+        name = self.text(table, "name", where)
         if name in ("default", "routine") or name.startswith("rules["):
             self.wrong(f"{where}.name", f"{name!r} means something else already")
-        return Rule(name or where, verdict, **conditions, says=self._text(table, "says", where))
-
-    def _known(self, table: Mapping[str, Any], where: str, names: tuple[str, ...]) -> None:
-        for name in table.keys() - set(names):
-            self.wrong(_at(where, name), f"is not known; there are {', '.join(names)}")
+        return Rule(name or where, verdict, **conditions, says=self.text(table, "says", where))
 
     def _one_of(
         self, table: Mapping[str, Any], name: str, where: str, values: tuple[Any, ...]
@@ -111,15 +89,8 @@ class _Reading:
         value = table.get(name)
         if value is None or value in values:
             return value
-        self.wrong(_at(where, name), f"must be {' or '.join(values)}, not {value!r}")
+        self.wrong(at(where, name), f"must be {' or '.join(values)}, not {value!r}")
         return None
-
-    def _text(self, table: Mapping[str, Any], name: str, where: str) -> str:
-        value = table.get(name, "")
-        if not isinstance(value, str) or not value.isprintable() or (name in table and not value):
-            self.wrong(_at(where, name), "must be a text of one line")
-            return ""
-        return value
 
     def _seconds(self, given: Mapping[str, Any]) -> float:
         if "timeout" not in given:
@@ -136,17 +107,13 @@ class _Reading:
         value = table.get(name, [])
         many = value if isinstance(value, list) else [value]
         if name in table and not many:
-            self.wrong(_at(where, name), "must not be empty")
+            self.wrong(at(where, name), "must not be empty")
         for number, text in enumerate(many):
-            place = f"{_at(where, name)}[{number}]" if many is value else _at(where, name)
+            place = f"{at(where, name)}[{number}]" if many is value else at(where, name)
             what = check(text) if isinstance(text, str) else "must be a text, or a list of texts"
             if what:
                 self.wrong(place, f"{what}, not {text!r}")
         return tuple(text for text in many if isinstance(text, str))
-
-
-def _at(where: str, name: str) -> str:
-    return f"{where}.{name}" if where else name
 
 
 def _command(text: str) -> str:
