@@ -19,8 +19,12 @@ from a2acore.work import Written
 WINDOW = 20_000
 """Events that a follower may fall behind: minutes of the fastest agent, some megabytes at most."""
 
-SHARED = 1024
-"""Events of which a journal keeps what was made of them."""
+AT_ONCE = 128
+"""Events that a follower takes in one go, before others may run."""
+
+PIECE = 64 * 1024
+"""Bytes that a follower makes of them in one go, or a little more: what a caller who does not read
+can make us hold, beside the events, which everybody holds."""
 
 RESTING = PAUSES | TERMINAL
 """Where a task stays until somebody else does something, or for good."""
@@ -38,8 +42,8 @@ class Journal:
     closed: bool = False
     _first: int = 0
     """The number of the last event that it does not hold, because it came before it."""
-    texts: dict[tuple[int, str], bytes] = field(factory=dict)
-    """What followers have made of the newest events, for each other, by number and form."""
+    _texts: dict[str, tuple[int, list[bytes]]] = field(factory=dict)
+    """What followers have made of some events, for each other: by form, behind which number."""
     _events: list[Written] = field(factory=list)
     _news: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
     _rests: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
@@ -58,6 +62,10 @@ class Journal:
     async def wait_rest(self) -> None:
         """Wait until the task next pauses, or ends, or nothing more will come."""
         await self._rests.park()
+
+    def stir(self) -> None:
+        """Wake the followers who wait, though there is no news."""
+        self._news.unpark_all()
 
     def close(self) -> None:
         """Nothing more will come."""
@@ -99,6 +107,13 @@ class Follower:
     _at: int
     _past: Sequence[Written] = ()
     """What it hears first; it was before the journal."""
+    _before: int = field(init=False)
+    """The number of the event before those."""
+    _full: bool = field(init=False, default=False)
+    """Whether it took as much as it may: others are to run before it goes on."""
+
+    def __attrs_post_init__(self) -> None:
+        self._before = self._at
 
     @property
     def number(self) -> int:
@@ -111,30 +126,54 @@ class Follower:
         Raises:
             FellBehind: the journal has forgotten what comes next.
         """
-        if self._past:
-            news, self._past = self._past, ()
-            self._at += len(news)
-            return news
-        journal = self._journal
-        while self._at >= journal._end:  # what came from elsewhere may be ahead of us
-            if journal.closed:
-                return ()
-            await journal._news.park()
-        if self._at < journal._first:
-            raise FellBehind
-        news = journal._events[self._at - journal._first :]
+        while (news := await self._news(None)) is None:
+            pass
+        return news
+
+    async def some(self) -> Sequence[Written] | None:
+        """The same, but no more than others can wait for; `None` is silence: the journal was
+        stirred before there was news."""
+        if self._full:
+            await trio.lowlevel.checkpoint()
+        news = await self._news(AT_ONCE)
+        self._full = news is not None and len(news) == AT_ONCE
+        return news
+
+    async def _news(self, most: int | None) -> Sequence[Written] | None:
+        news, first = self._past, self._before
+        if self._at - first >= len(news):
+            self._past = ()
+            journal = self._journal
+            if self._at >= journal._end and not journal.closed:
+                await journal._news.park()
+            if self._at >= journal._end:  # what came from elsewhere may be ahead of us
+                return () if journal.closed else None
+            if self._at < journal._first:
+                raise FellBehind
+            news, first = journal._events, journal._first
+        start = self._at - first
+        news = news[start:] if most is None else news[start : start + most]
         self._at += len(news)
         return news
 
-    def text(self, number: int, form: str, write: Callable[[], bytes]) -> bytes:
-        """An event in some form: written once for all who follow, as long as they keep up."""
-        texts = self._journal.texts
-        text = texts.get((number, form))
-        if text is None:
-            if len(texts) >= SHARED:
-                texts.clear()
-            text = texts[number, form] = write()
-        return text
+    def texts(
+        self, form: str, news: Sequence[Written], write: Callable[[Written], bytes]
+    ) -> Sequence[bytes]:
+        """What it took last, in some form, as far as there is room in one piece; it goes back to
+        behind that. Written once for all who follow, as long as they keep up with each other."""
+        shared, behind = self._journal._texts, self._at - len(news)
+        known = shared.get(form)
+        if known is None or known[0] != behind:
+            known = shared[form] = behind, []
+        texts = known[1]
+        size = sum(map(len, texts))
+        for event in news[len(texts) :]:
+            if size >= PIECE:
+                break
+            texts.append(text := write(event))
+            size += len(text)
+        self._at = behind + min(len(texts), len(news))
+        return texts[: len(news)]
 
     def skip(self) -> None:
         """Go on from here, as one who joins now; for the same reason not async."""

@@ -47,11 +47,14 @@ class Ledger:
         self.state = state
 
     def _told(self, items: Sequence[Item], then: Callable[[], None]) -> None:
+        record, journal = self.record, self.journal
         for item in items:
-            self.record.take(item)
-            if not isinstance(item, Message):
-                self.journal.append(item)
+            if isinstance(item, Message):
+                record.hear(item)
+            else:
+                record.apply(item)
+                journal.append(item)
         then()
-        if self.record.state in TERMINAL:
+        if record.status.state in TERMINAL:
             self.journal.close()
             self._on_end()

@@ -164,12 +164,12 @@ class Record:
 
     def apply(self, event: TaskStatusUpdateEvent | TaskArtifactUpdateEvent) -> None:
         """Make an event part of the task."""
-        follow(self.state, event)
-        if isinstance(event, TaskStatusUpdateEvent):
+        follow(self.status.state, event)
+        if isinstance(event, TaskArtifactUpdateEvent):
+            self._take(event)
+        else:
             self._keep_status_message()
             self.status = event.status
-        else:
-            self._take(event)
 
     def take(self, item: Message | TaskStatusUpdateEvent | TaskArtifactUpdateEvent) -> None:
         """Make a line of the task's log part of the task: what its caller said, or an event."""
@@ -209,7 +209,7 @@ class Record:
         artifact = event.artifact
         growing = self.artifacts.get(artifact.artifact_id)
         if growing is None or not event.append:
-            self.artifacts[artifact.artifact_id] = Growing.of(artifact)
+            growing = self.artifacts[artifact.artifact_id] = Growing.of(artifact)
         else:
             growing.add(artifact.parts)
-        self.artifacts[artifact.artifact_id].whole = event.last_chunk
+        growing.whole = event.last_chunk

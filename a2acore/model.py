@@ -48,8 +48,11 @@ class Role(enum.Enum):
     AGENT = "ROLE_AGENT"
 
 
-class Noun(Struct, frozen=True, rename="camel", omit_defaults=True):
-    """What all of them share: frozen, camelCase when written, empty fields left out."""
+class Noun(Struct, frozen=True, rename="camel", omit_defaults=True, gc=False):
+    """What all of them share: frozen, camelCase when written, empty fields left out.
+
+    The garbage collector does not look at them: they are many, and nothing in them leads back.
+    """
 
 
 # Content

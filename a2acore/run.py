@@ -106,9 +106,15 @@ class Run:
         self._store.keep_session(self.conversation, session)
 
     def say(self, saying: Saying) -> None:
-        if self._ledger.state not in TERMINAL:
+        if self._ledger.state in TERMINAL:
+            return
+        if isinstance(saying, Text):  # by far the most
+            saying.text.encode()  # so that what cannot be told raises here; see `_check`
+            events = self.scribe.answer(saying.text)
+        else:
             _check(saying)
-            self.questions.tell(self.scribe.write(saying, now()))
+            events = self.scribe.write(saying, now())
+        self.questions.tell(events)
 
     async def ask(self, asking: Asking) -> Answer:
         _check(asking)
@@ -144,7 +150,8 @@ class Run:
             begun = trio.Event()
             self._tell([self.scribe.status(TaskState.WORKING, now(), self._why_again())], begun.set)
             # Not before that is kept: what is not known to have begun is begun again.
-            await begun.wait()
+            if not begun.is_set():
+                await begun.wait()
             self.session = await self._store.session(self.conversation)
             go_on = resuming(backend) if self.left else None
             stop_reason = await (go_on or backend.run)(self)
@@ -236,9 +243,7 @@ def _check(said: object) -> None:
 
     A lone surrogate, say, an object that is no JSON, or one that nests without an end.
     """
-    if isinstance(said, Text):  # by far the most
-        said.text.encode()
-    elif nests_deeper(msgspec.json.encode(said), DEEPEST):
+    if nests_deeper(msgspec.json.encode(said), DEEPEST):
         raise ValueError("It nests too deep to be told")
 
 

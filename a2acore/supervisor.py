@@ -34,6 +34,9 @@ from a2acore.run import Run, resuming
 from a2acore.store import Beginning, Left, Store
 from a2acore.work import Scribe
 
+SILENCE = 15.0
+"""Seconds after which who follows a task hears at least that nothing happens: proxies give up on a
+stream after 30 to 60."""
 LAST_WORDS = 5.0
 """Seconds that a backend gets to let go of a cancelled turn. It is to need no more than one."""
 
@@ -246,10 +249,19 @@ class Supervisor:
                 run.put_away()
                 self._nursery.start_soon(self._insist, run, name=f"end of run {run.task_id}")
 
+    async def stir(self) -> None:
+        """Wake those who follow, again and again: one task for all of them."""
+        while True:
+            await trio.sleep(SILENCE)
+            for run in self.runs.values():
+                run.journal.stir()
+
     async def _live(self, run: Run, context: Context) -> None:
         try:
             with run.scope:
-                await run.first.wait()
+                await trio.lowlevel.checkpoint_if_cancelled()
+                if not run.first.is_set():  # to wait for what is there would cost a turn of trio's
+                    await run.first.wait()
                 await run.work(self.backend)
         finally:
             context.leave(run)
@@ -299,6 +311,13 @@ async def open_supervisor(
             audit or NoAudit(),
             limits=limits,
         )
+        stirring = trio.CancelScope()
+
+        async def stir() -> None:
+            with stirring:
+                await supervisor.stir()
+
+        nursery.start_soon(stir, name="stir")
         try:
             yield supervisor
         except Exception as error:
@@ -306,5 +325,6 @@ async def open_supervisor(
         finally:
             with trio.CancelScope(shield=True):
                 await supervisor.drain(0)
+            stirring.cancel()
     if failure is not None:
         raise failure  # out here, where the nursery does not wrap it

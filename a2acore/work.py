@@ -76,10 +76,7 @@ class Scribe:
         """The events that tell a saying; none when it adds nothing that a caller can see."""
         match saying:
             case Text(text):
-                if self.buffered:
-                    self._held.append(text)
-                    return []
-                return self._flow("response", text)
+                return self.answer(text)
             case Thought(text):
                 return self._flow("thinking", text)
             case ToolCall():
@@ -98,6 +95,13 @@ class Scribe:
                 return [self.status(TaskState.WORKING, now, message)]
             case Output(artifact, append, last):
                 return [self._artifact(artifact, append=append, last=last)]
+
+    def answer(self, text: str) -> list[Written]:
+        """The events that tell a further piece of the answer: what is written most."""
+        if self.buffered:
+            self._held.append(text)
+            return []
+        return self._flow("response", text)
 
     def flush(self) -> list[Written]:
         """What was held back, before the task pauses or ends."""
@@ -192,18 +196,14 @@ class Scribe:
     def _flow(self, name: str, text: str) -> list[Written]:
         if not text:
             return []
-        begun = self._flowing.get(name)
-        if begun is None:
-            artifact = Artifact(
-                name,
-                (Part(text=text),),
-                name,
-                metadata={EXTENSION: {"kind": name}},
-                extensions=(EXTENSION,),
-            )
-            self._flowing[name] = artifact
-            return [self._artifact(artifact)]
-        return [self._artifact(Artifact(name, (Part(text=text),), name), append=True)]
+        parts = (Part(text=text),)
+        if name in self._flowing:
+            artifact = Artifact(name, parts, name)
+            return [TaskArtifactUpdateEvent(self.task_id, self.context_id, artifact, append=True)]
+        metadata = {EXTENSION: {"kind": name}}
+        artifact = Artifact(name, parts, name, metadata=metadata, extensions=(EXTENSION,))
+        self._flowing[name] = artifact
+        return [self._artifact(artifact)]
 
     def _tool(self, tool: ToolCall, now: str) -> list[Written]:
         if self._tools.get(tool.id) == tool:

@@ -761,7 +761,7 @@ async def test_who_was_cut_off_from_an_ended_task_hears_that_one_and_no_other() 
             task = await send(service, text)
             again = SubscribeToTaskRequest(task.id)
             stream = await service.subscribe(ANONYMOUS, again, after=0)
-            for number, event in enumerate(await told(stream), 1):
-                assert event.task_id == task.id
-                shown = stream.follower.text(number, "form", lambda: task.id.encode())  # noqa: B023
-                assert shown == task.id.encode()
+            news = await stream.follower.more()
+            assert {event.task_id for event in news} == {task.id}
+            shown = stream.follower.texts("form", news, lambda event: event.task_id.encode())
+            assert set(shown) == {task.id.encode()}

@@ -29,7 +29,7 @@ from a2acore.http.extensions import Extensions, Plain
 from a2acore.http.interrupts import METHODS, respond
 from a2acore.http.pages import PAGES
 from a2acore.http.scopes import decline
-from a2acore.http.streams import HEARTBEAT, tell
+from a2acore.http.streams import tell
 from a2acore.lifecycle import TERMINAL
 from a2acore.limits import Rates, Tally
 from a2acore.middleware.guard import read_body
@@ -68,7 +68,6 @@ class App:
     extensions: Extensions
     tenant: str = ""
     lenient: bool = False
-    heartbeat: float = HEARTBEAT
     seal: Callable[[bytes], bytes] | None = None
     """Signs the card in an answer."""
     interrupts: bool = False
@@ -226,7 +225,7 @@ class App:
             if head.verb == "HEAD":
                 return send(piece(b"", more=False))
             ends = _ends(asked, active)
-            return tell(value, asked.dialect, ends, send, heartbeat=self.heartbeat)
+            return tell(value, asked.dialect, ends, send)
         if asked.operation is Operation.EXTENDED_CARD:
             headers = [*headers, PRIVATE]
         body = asked.dialect.result(asked.operation, value)

@@ -105,7 +105,7 @@ class Plain:
     def frame(self, event: Event, *, final: bool) -> bytes:
         return self._dialect.frame(plain(event), final=final)
 
-    def text(self, event: Event, *, final: bool) -> bytes:
+    def text(self, event: Event, *, final: bool = False) -> bytes:
         return self._dialect.text(plain(event), final=final)
 
     def refusal(self, error: A2AError) -> bytes:

@@ -6,44 +6,29 @@ was: `Last-Event-ID` on a subscription. That is beyond the protocol, and does no
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from functools import partial
-
-import trio
+from collections.abc import Collection, Sequence
 
 from a2acore import sse
 from a2acore.asgi import Send
 from a2acore.errors import InternalError
 from a2acore.http.exchange import piece
-from a2acore.journal import FellBehind
+from a2acore.journal import FellBehind, Follower
 from a2acore.lifecycle import TERMINAL
 from a2acore.model import Message, Task, TaskState, TaskStatusUpdateEvent
 from a2acore.service import Stream
 from a2acore.wire import v10
 from a2acore.wire.dialect import Dialect
-
-HEARTBEAT = 15.0
-"""Seconds of silence after which a stream says that it is alive: proxies give up after 30 to 60."""
-
-
-PIECE = 64 * 1024
-"""Bytes that are written at once, or a little more: what a caller who does not read can make us
-hold, beside the events, which everybody holds."""
+from a2acore.work import Written
 
 
 async def tell(
-    value: Stream | Message,
-    dialect: Dialect,
-    ends: Collection[TaskState],
-    send: Send,
-    *,
-    heartbeat: float,
+    value: Stream | Message, dialect: Dialect, ends: Collection[TaskState], send: Send
 ) -> None:
     """Tell a task from where the stream stands to the first event whose state is one of `ends`."""
     if isinstance(value, Message):
         await send(piece(sse.encode(dialect.frame(value, final=True)), more=False))
         return
-    follower, form, envelope = value.follower, dialect.form, dialect.envelope
+    follower = value.follower
     if not value.resumed:
         over = value.task.status.state in ends
         id = "" if value.ended else str(follower.number)
@@ -53,12 +38,11 @@ async def tell(
             return
         del snapshot
     del value  # the task as it stood may be large, and there may be nothing to tell for days
-    while True:
-        news = None
+    over = False
+    while not over:
         heard = follower.number
         try:
-            with trio.move_on_after(heartbeat):
-                news = await follower.more()
+            news = await follower.some()
         except FellBehind:
             error = InternalError("This stream fell too far behind; subscribe again")
             await send(piece(sse.encode(dialect.refusal(error), "error"), more=False))
@@ -66,22 +50,29 @@ async def tell(
         if news is None:
             await send(piece(sse.HEARTBEAT))
             continue
-        frames, size = [], 0
-        over = not news
-        for number, event in enumerate(news, heard + 1):
-            over = isinstance(event, TaskStatusUpdateEvent) and event.status.state in ends
-            write = partial(dialect.text, event, final=over)
-            # An end may be one for this stream alone.
-            text = write() if over else follower.text(number, form, write)
-            frames.append(sse.numbered(text, envelope, number))
-            if over:
-                break
-            if (size := size + len(frames[-1])) >= PIECE:
-                await send(piece(b"".join(frames)))
-                frames, size = [], 0
-        await send(piece(b"".join(frames), more=not over))
-        if over:
-            return
+        told, over = _told(follower, news, dialect, ends, heard + 1)
+        await send(piece(told, more=not over))
+        del news, told
+
+
+def _told(
+    follower: Follower,
+    news: Sequence[Written],
+    dialect: Dialect,
+    ends: Collection[TaskState],
+    first: int,
+) -> tuple[bytes, bool]:
+    """The news, or as much of it as is told at once, and whether the stream is over with it."""
+    texts = follower.texts(dialect.form, news, dialect.text)
+    over = not news
+    for at, event in enumerate(news[: len(texts)]):
+        if isinstance(event, TaskStatusUpdateEvent) and event.status.state in ends:
+            # For this stream it is the end; another may go on.
+            texts, over = [*texts[:at], dialect.text(event, final=True)], True
+            break
+    envelope = dialect.envelope
+    frames = [sse.numbered(text, envelope, number) for number, text in enumerate(texts, first)]
+    return b"".join(frames), over
 
 
 def _snapshot(task: Task, dialect: Dialect, *, over: bool, id: str) -> bytes:

@@ -88,7 +88,7 @@ class Dialect(Protocol):
         """
         ...
 
-    def text(self, event: Event, *, final: bool) -> bytes:
+    def text(self, event: Event, *, final: bool = False) -> bytes:
         """An event as it stands in the envelope: the same in all dialects of one form."""
         ...
 

@@ -91,7 +91,7 @@ class JsonRpc:
     def frame(self, event: model.Event, *, final: bool) -> bytes:
         return jsonrpc.response(self._id, schema.write_event(event, final=final))
 
-    def text(self, event: model.Event, *, final: bool) -> bytes:
+    def text(self, event: model.Event, *, final: bool = False) -> bytes:
         return msgspec.json.encode(schema.write_event(event, final=final))
 
     def refusal(self, error: A2AError) -> bytes:
@@ -173,7 +173,7 @@ class Rest:
     def result(self, operation: Operation, value: Any) -> bytes:
         return msgspec.json.encode(self._answer(operation, value))
 
-    def frame(self, event: model.Event, *, final: bool) -> bytes:
+    def frame(self, event: model.Event, *, final: bool = False) -> bytes:
         form = schema if self._schema else proto
         return msgspec.json.encode(wrapped(event, form.write_event(event, final=final)))
 

@@ -15,7 +15,6 @@ from a2acore.jsonrpc import RpcId
 from a2acore.model import (
     Event,
     ListTasksRequest,
-    Message,
     Task,
     TaskArtifactUpdateEvent,
     TaskState,
@@ -57,15 +56,13 @@ def _essence(content_type: str) -> str:
 
 def wrapped(event: Event) -> StreamResponse:
     """An event in its wrapper, as streams, webhooks and the answer of SendMessage carry it."""
-    match event:
-        case Task():
-            return StreamResponse(task=event)
-        case Message():
-            return StreamResponse(message=event)
-        case TaskStatusUpdateEvent():
-            return StreamResponse(status_update=event)
-        case TaskArtifactUpdateEvent():
-            return StreamResponse(artifact_update=event)
+    if isinstance(event, TaskArtifactUpdateEvent):  # by far the most
+        return StreamResponse(artifact_update=event)
+    if isinstance(event, TaskStatusUpdateEvent):
+        return StreamResponse(status_update=event)
+    if isinstance(event, Task):
+        return StreamResponse(task=event)
+    return StreamResponse(message=event)
 
 
 class JsonRpc:
@@ -100,7 +97,7 @@ class JsonRpc:
     def frame(self, event: Event, *, final: bool) -> bytes:
         return jsonrpc.response(self._id, wrapped(event))
 
-    def text(self, event: Event, *, final: bool) -> bytes:
+    def text(self, event: Event, *, final: bool = False) -> bytes:
         return msgspec.json.encode(wrapped(event))
 
     def refusal(self, error: A2AError) -> bytes:
@@ -142,7 +139,7 @@ class Rest:
     def result(self, operation: Operation, value: Any) -> bytes:
         return msgspec.json.encode(_answer(operation, value))
 
-    def frame(self, event: Event, *, final: bool) -> bytes:
+    def frame(self, event: Event, *, final: bool = False) -> bytes:
         return msgspec.json.encode(wrapped(event))
 
     text = frame
