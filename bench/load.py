@@ -1,8 +1,10 @@
-"""The load: some callers, each with one request under way, who ask again as soon as they know.
+"""The load: some callers, each with one request under way, who ask again as soon as they are
+answered.
 
 A closed loop, so a slow answer delays the next question: the times are those of polite callers at
 that number, not of a crowd that comes whether or not it is served. One thread, one epoll, plain
-sockets: its own use of CPU is measured too, and a result says how much of a core it was.
+sockets: its own use of CPU is measured too, and a result says how much of a core it was. Every
+answer is read and judged, but while the server has the next question: its rate is not ours.
 """
 
 from __future__ import annotations
@@ -105,17 +107,23 @@ def _judge(answer: Answer, ask: Ask) -> None:
 
 
 @define(eq=False)
-class _Caller:
-    sock: socket.socket
+class _Turn:
+    """A question, and what has come of its answer."""
+
     ask: Ask
     answer: Answer = field(factory=Answer)
-    since: float = 0.0
+    since: float = field(factory=time.perf_counter)
     first: float = 0.0
     heard: float = 0.0
 
+
+@define(eq=False)
+class _Caller:
+    sock: socket.socket
+    turn: _Turn
+
     def begin(self, ask: Ask) -> None:
-        self.ask, self.answer, self.first = ask, Answer(), 0.0
-        self.since = time.perf_counter()
+        self.turn = _Turn(ask)
         self.sock.sendall(ask.request)
 
     def hear(self) -> bool:
@@ -124,12 +132,13 @@ class _Caller:
         Raises:
             OSError, Malformed: it will never be.
         """
-        self.answer.feed(self.sock.recv(MUCH))
-        if not self.first and self.answer.body:
-            self.first = time.perf_counter()
-        if self.answer.whole:
-            self.heard = time.perf_counter()
-        return self.answer.whole
+        turn = self.turn
+        turn.answer.feed(self.sock.recv(MUCH))
+        if not turn.first and turn.answer.body:
+            turn.first = time.perf_counter()
+        if turn.answer.whole:
+            turn.heard = time.perf_counter()
+        return turn.answer.whole
 
 
 def drive(
@@ -185,18 +194,21 @@ class _Tally:
         if not self.warm_up:
             self.meter = Meter(self.pid)
 
-    def take(self, caller: _Caller) -> bool:
-        """Count a right answer that has just become whole; whether it was the last to count."""
-        now = time.perf_counter()
-        so_far = now - self.began - self.warm_up
+    def ends_with(self, turn: _Turn) -> bool:
+        """Whether an answer that has just become whole is the last to count, if it is right."""
+        so_far = turn.heard - self.began - self.warm_up
+        enough = len(self.times) + 1 >= self.least and so_far >= self.seconds
+        return self.meter is not None and enough
+
+    def take(self, turn: _Turn) -> None:
+        """Count a right answer."""
         if self.meter is None:
-            if so_far >= 0:
+            if turn.heard - self.began >= self.warm_up:
                 self.meter = Meter(self.pid)
-            return False
-        self.times.append(caller.heard - caller.since)
-        self.firsts.append(caller.first - caller.since)
-        self.size += len(caller.answer.body)
-        return len(self.times) >= self.least and so_far >= self.seconds
+            return
+        self.times.append(turn.heard - turn.since)
+        self.firsts.append(turn.first - turn.since)
+        self.size += len(turn.answer.body)
 
     def load(self) -> Load:
         assert self.meter is not None
@@ -223,10 +235,11 @@ class _Crowd:
     wrong: str = ""
 
     def join(self) -> None:
-        caller = _Caller(connected(self.address), self.asks())
+        ask = self.asks()
+        caller = _Caller(connected(self.address), _Turn(ask))
         self.callers[caller.sock.fileno()] = caller
         self.poll.register(caller.sock.fileno(), select.EPOLLIN)
-        caller.begin(caller.ask)
+        caller.begin(ask)
 
     def part(self, caller: _Caller) -> None:
         del self.callers[caller.sock.fileno()]
@@ -244,24 +257,27 @@ class _Crowd:
                 raise Hopeless(f"not a byte for {HANGS:.0f} s")
             for fd, _ in ready:
                 caller = self.callers[fd]
+                turn = caller.turn
+                going_on = False
                 try:
                     if not caller.hear():
                         continue
-                    _judge(caller.answer, caller.ask)
+                    going_on = load is None and not tally.ends_with(turn)
+                    if going_on and not turn.answer.closing:
+                        caller.begin(self.asks())
+                    _judge(turn.answer, turn.ask)
                 except (OSError, Malformed, Wrong) as exc:
                     self._note(exc, len(tally.times))
-                    usable = False
+                    going_on = load is None
                 else:
-                    usable = not caller.answer.closing
-                    if load is None and tally.take(caller):
-                        load = tally.load()
-                if load is not None:
+                    if load is None:
+                        tally.take(turn)
+                        if not going_on:
+                            load = tally.load()
+                if caller.turn is turn:  # it has not asked again
                     self.part(caller)
-                elif usable:
-                    caller.begin(self.asks())
-                else:
-                    self.part(caller)
-                    self.join()
+                    if going_on:
+                        self.join()
         if load is None:
             raise Hopeless("nobody was asked")
         return evolve(load, errors=self.errors, wrong=self.wrong)
