@@ -96,7 +96,14 @@ class Agent:
         self.say(self.capabilities)
 
     def step_raw(self, message: Any) -> None:
+        """Send a message as it is; what is answered to it can be heard with `hear`."""
+        if "id" in message:
+            self.answers.setdefault(message["id"], queue.Queue())
         self.send(message)
+
+    def step_hear(self, id: int) -> None:
+        """Say what was answered under an id."""
+        self.say(self.hear(id))
 
     def step_read(self, path: str) -> None:
         """Say the first line of a file; of a pipe, when somebody writes it."""

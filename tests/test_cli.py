@@ -455,6 +455,18 @@ def test_a_stop_lets_every_caller_hear_the_end(tmp_path: Path) -> None:
         assert server.wait(PATIENCE) == 0
 
 
+def test_a_server_under_nohup_outlives_its_terminal(tmp_path: Path) -> None:
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)  # and so it is for what we start
+    try:
+        with serving("--cwd", str(tmp_path)) as (url, server):
+            server.send_signal(signal.SIGHUP)
+            assert a2acode("call", "hello", "--url", url).returncode == 0
+            server.send_signal(signal.SIGTERM)
+            assert server.wait(PATIENCE) == 0
+    finally:
+        signal.signal(signal.SIGHUP, before)
+
+
 def test_a_second_signal_does_not_wait(tmp_path: Path) -> None:
     with (
         serving("--cwd", str(tmp_path), "--grace", "1000") as (url, server),

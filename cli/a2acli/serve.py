@@ -33,7 +33,9 @@ from a2acore.store.opening import open_store, path_of
 from a2acore.store.terms import KEEP, Keep
 from a2acore.tls import Tls
 
-STOPS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+TERMINAL_STOPS = (signal.SIGINT, signal.SIGHUP)
+"""Signals that stop a server, as SIGTERM does, unless they were ignored from its birth: under nohup
+it outlives its terminal."""
 LEVELS = ("debug", "info", "warning", "error")
 SECRET_MEMBERS = frozenset({"d", "p", "q", "dp", "dq", "qi", "k"})
 """Of a key, as JWK calls them (RFC 7518 section 6)."""
@@ -253,7 +255,8 @@ async def run(plan: Plan) -> bool:
     """Serve until a signal comes; whether all tasks could end in peace."""
     stopping, ready = trio.Event(), trio.Event()
     peaceful = False
-    with trio.open_signal_receiver(*STOPS) as signals:
+    others = [each for each in TERMINAL_STOPS if signal.getsignal(each) is not signal.SIG_IGN]
+    with trio.open_signal_receiver(signal.SIGTERM, *others) as signals:
         async with trio.open_nursery() as nursery:
             nursery.start_soon(_obey, signals, ready, stopping, nursery.cancel_scope)
             async with (

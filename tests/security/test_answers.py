@@ -440,8 +440,9 @@ async def test_changing_what_was_asked_while_it_is_read(standing: House) -> None
 async def test_what_is_asked_in_the_name_of_another_session(standing: House) -> None:
     params = {"sessionId": "another", "toolCall": TOOL, "options": OPTIONS}
     raw = {"id": 999, "method": "session/request_permission", "params": params}
-    task = await begin(standing.edge("alice"), json.dumps([["raw", raw], ["capabilities"]]))
-    assert state(task) == "completed"
+    task = await begin(standing.edge("alice"), json.dumps([["raw", raw], ["hear", 999]]))
+    assert state(task) == "completed", task
+    assert outcomes(task) == [{"outcome": "cancelled"}]
     assert "Permission requested" not in json.dumps(task)
 
 
