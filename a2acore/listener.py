@@ -148,9 +148,17 @@ class Crowd:
             await self._turn_away(stream)
             return
         self._tally.add(address)
+        connection: Connection | None = None
         try:
-            await self._let_in(stream, address)
+            connection = await self._greet(stream, address)
+            if connection is not None:
+                self._connections[connection] = address
+                await connection.serve()
+        except* Exception as failed:
+            logger.error("A connection failed and was closed", exc_info=failed)
         finally:
+            if connection is not None:
+                self._connections.pop(connection, None)
             self._tally.drop(address)
 
     def _make_room(self, address: str) -> bool:
@@ -182,27 +190,11 @@ class Crowd:
                 ):
                     await stream.send_all(CROWDED)
 
-    async def _let_in(self, stream: trio.SocketStream, address: str) -> None:
-        connection = (
-            self._open(self._site, stream, stream.socket)
-            if self._tls is None
-            else await self._greet(stream, address, self._tls)
-        )
-        if connection is None:
-            return
-        self._connections[connection] = address
-        try:
-            await connection.serve()
-        except* Exception as failed:
-            logger.error("A connection failed and was closed", exc_info=failed)
-        finally:
-            self._connections.pop(connection, None)
-
-    async def _greet(
-        self, stream: trio.SocketStream, address: str, tls: ssl.SSLContext
-    ) -> Connection | None:
-        """Agree on TLS, if the client can."""
-        secured = trio.SSLStream(stream, tls, server_side=True, https_compatible=True)
+    async def _greet(self, stream: trio.SocketStream, address: str) -> Connection | None:
+        """A connection to speak on: where TLS is spoken, once it is agreed on, if it can be."""
+        if self._tls is None:
+            return self._open(self._site, stream, stream.socket)
+        secured = trio.SSLStream(stream, self._tls, server_side=True, https_compatible=True)
         greeting = trio.CancelScope(deadline=trio.current_time() + self._site.patience.handshake)
         self._greetings[greeting] = address
         done = False

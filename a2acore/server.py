@@ -191,7 +191,9 @@ class Application:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         assert self._app is not None, "announce a URL before serving"
-        await self._app(_at_root(scope), receive, send)
+        answer = self._app(_at_root(scope), receive, send)
+        del scope, receive  # not to be held for as long as a stream is told
+        await answer
 
 
 @asynccontextmanager
@@ -304,7 +306,7 @@ def _at_root(scope: Scope) -> Scope:
     it already: routers differ.
     """
     root = scope.get("root_path", "").rstrip("/")
-    if scope["type"] != "http" or not root:
+    if not root or scope["type"] != "http":
         return scope
     path = _below(root, scope["path"])
     raw_path = _below(quote(root).encode(), scope.get("raw_path") or b"")

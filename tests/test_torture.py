@@ -13,6 +13,7 @@ import sys
 from collections.abc import Iterable
 from functools import partial
 from itertools import pairwise
+from math import inf
 from typing import Any
 
 import h11
@@ -25,8 +26,9 @@ from trio.testing import wait_all_tasks_blocked
 from a2acore import asgi
 from a2acore.asgi import LEAVING, ASGIApp, ClientGone, Receive, Scope, Send
 from a2acore.front import Patience
+from a2acore.front.site import READ
 from a2acore.listener import listen
-from a2acore.middleware.guard import read_body
+from a2acore.middleware.guard import Guard, read_body
 from tests.raw_http import FRONTS, GET, Answer, Client, Server, Serving, get, post
 from tests.raw_http import serving as serving_by
 
@@ -182,6 +184,76 @@ async def test_a_length_that_is_said_twice_alike_is_that_length(serving: Serving
     async with serving(echo) as server, server.client() as client:
         assert (await client.ask(request)).body == b"POST / 12345"
         assert (await client.ask(GET)).body == b"GET / "
+
+
+# Bodies that are counted
+
+LENGTH_5 = "Content-Length: 5"
+
+
+async def test_one_head_on_many_connections_has_a_body_on_each() -> None:
+    """What the head means may be remembered; nothing else of a request may."""
+    head = post(b"", LENGTH_5)
+    async with native(echo) as server, server.client() as first, server.client() as second:
+        for _ in range(3):
+            await first.send(head + b"fir")
+            await second.send(head + b"sec")
+            await wait_all_tasks_blocked()
+            await second.send(b"on")
+            assert (await second.answer()).body == b"POST / secon"
+            await first.send(b"st" + GET)
+            assert (await first.answer()).body == b"POST / first"
+            assert (await first.answer()).body == b"GET / "
+
+
+async def test_what_is_longer_than_it_says_is_no_request_from_there_on(serving: Serving) -> None:
+    async with serving(echo, patience=QUICK) as server:
+        for _ in range(2):
+            async with server.client() as client:
+                await client.send(post(b"hello, and more\r\n\r\n", LENGTH_5))
+                assert (await client.answer()).body == b"POST / hello"
+                assert (await client.answer()).status == 400
+                assert await client.rest() == b""
+
+
+@pytest.mark.parametrize("size", [5, 5 * READ, 5 * READ + 1])
+async def test_a_body_may_be_as_long_as_it_may_be_and_no_longer(
+    serving: Serving, size: int
+) -> None:
+    guarded = Guard(echo, max_body=size)
+    async with serving(guarded, patience=QUICK) as server:
+        for _ in range(2):
+            async with server.client() as client:
+                whole = b"x" * size
+                said = await client.ask(post(whole, f"Content-Length: {size}"))
+                assert said.body == b"POST / " + whole
+                assert (
+                    await client.ask(chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (size, whole)))
+                ).status == 200
+            long = b"x" * (size + 1)
+            answer = await refused(server, post(long[:5], f"Content-Length: {size + 1}"))
+            assert answer.status == 413
+            answer = await refused(server, chunked(b"%x\r\n%b\r\n0\r\n\r\n" % (size + 1, long)))
+            assert answer.status == 413
+
+
+async def test_a_length_that_is_nobodys_is_refused_by_the_guard(serving: Serving) -> None:
+    async with serving(Guard(echo, max_body=inf), patience=QUICK) as server:
+        for _ in range(2):
+            request = post(b"hello", "Content-Length: " + "9" * 20)
+            assert (await refused(server, request)).status == 400
+
+
+async def test_who_leaves_in_the_middle_of_a_body_takes_nothing_along() -> None:
+    """Not the answer of somebody with the very same head."""
+    head = post(b"", LENGTH_5)
+    async with native(echo) as server, server.client() as other:
+        await other.send(head + b"ot")
+        for sent in (b"", b"h", b"hell"):
+            async with server.client() as client:
+                await client.send(head + sent)
+                await wait_all_tasks_blocked()
+        assert (await other.ask(b"her")).body == b"POST / other"
 
 
 # Chunks
@@ -401,6 +473,25 @@ async def test_who_waits_to_be_told_to_go_on_is_told(serving: Serving) -> None:
         await client.send(b"hello")
         assert (await client.answer()).body == b"POST / hello"
         assert (await client.ask(GET)).body == b"GET / "
+
+
+async def test_who_waits_each_time_is_told_each_time(serving: Serving) -> None:
+    async with serving(echo) as server, server.client() as client:
+        for framing, body in (
+            (LENGTH_5, b"hello"),
+            ("Transfer-Encoding: chunked", CHUNKS["one"][0]),
+        ):
+            for _ in range(2):
+                await client.send(post(b"", framing, "Expect: 100-continue"))
+                assert b" 100 " in await client.until(b"\r\n\r\n")
+                await client.send(body)
+                assert (await client.answer()).body == b"POST / hello"
+
+
+async def test_who_has_no_body_to_send_is_not_told_to_go_on() -> None:
+    async with native(echo) as server, server.client() as client:
+        await client.send(post(b"", "Content-Length: 0", "Expect: 100-continue"))
+        assert b" 200 " in await client.until(b"\r\n\r\n")
 
 
 async def test_who_sends_the_body_at_once_need_not_be_told() -> None:

@@ -17,7 +17,8 @@ import trio
 from attrs import define, field
 
 from a2acore.asgi import ClientGone, Message
-from a2acore.front.reading import Reader, Request
+from a2acore.front.heads import Request
+from a2acore.front.reading import Reader
 from a2acore.front.site import Site
 from a2acore.front.writing import Answer, refused
 from a2acore.refusal import Refusal
@@ -143,7 +144,7 @@ class Exchange:
             raise ClientGone("The request broke") from refusal
         # Who is not told that the connection ends, because the request is not through yet, sends
         # the next one into the closing of the socket.
-        closes = self._site.leaving or not reader.whole or request.closes()
+        closes = self._site.leaving or not reader.whole or request.closes
         answer = Answer(closes, request.method, request.version)
         self._head = answer.start(status, headers)
         self._answer = answer

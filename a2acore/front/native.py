@@ -4,8 +4,8 @@ There is one task for all of it: it reads a request, calls the app, and reads th
 is started, locked or waited for on the way of a request but what the client or the app makes us
 wait for. The app may start tasks, and receive in one while it sends in another.
 
-What is not decided here: `reading` knows what a request is, `writing` what an answer is, and
-`exchange` what an app may do with both.
+What is not decided here: `heads` and `reading` know what a request is, `writing` what an answer is,
+and `exchange` what an app may do with both.
 """
 
 from __future__ import annotations
@@ -20,7 +20,8 @@ import trio
 
 from a2acore.asgi import LEAVING, WHOLE, ClientGone, Scope
 from a2acore.front.exchange import Exchange
-from a2acore.front.reading import Reader, Request
+from a2acore.front.heads import Request
+from a2acore.front.reading import Reader
 from a2acore.front.site import AHEAD, READ, Site, linger
 from a2acore.front.writing import refused
 from a2acore.refusal import Refusal
@@ -72,10 +73,12 @@ class NativeConnection:
             self._direct = socket.socket(fileno=self._socket.fileno())
             self._direct.setblocking(False)
         try:
-            with self._life, suppress(ClientGone):
+            with self._life:
                 await self._talk()
             if not (self.gone or self._ended) and self._reader.unread:
                 await linger(self._stream, self._site.patience.linger)
+        except ClientGone:
+            pass
         finally:
             if self._direct is not None:
                 if self._watched and self._site.lookout is not None:
@@ -133,13 +136,13 @@ class NativeConnection:
     async def _answer(self, request: Request) -> bool:
         """Let the app answer; whether there can be another request."""
         exchange = Exchange(request, self._reader, self, self._site)
-        scope = self._scope(request)
         try:
-            await self._site.app(scope, exchange.receive, exchange.send)
+            # The scope is the app's to forget: a stream may be told for days.
+            await self._site.app(self._scope(request), exchange.receive, exchange.send)
         except* ClientGone:
             pass
         except* Exception as failed:
-            logger.error("%s %s failed", scope["method"], scope["path"], exc_info=failed)
+            logger.error("%s %s failed", request.method, request.path, exc_info=failed)
         finally:
             self._minded = False
         return await exchange.finish()
@@ -170,15 +173,25 @@ class NativeConnection:
             await trio.lowlevel.checkpoint()
             return False
         try:
-            data = await self._stream.receive_some(READ)
-        except trio.BrokenResourceError:
+            data = await self._receive()
+        except (trio.BrokenResourceError, OSError):
             self.gone = self._ended = True
             return False
         if not data:
             self._ended = True
             return False
-        self._reader.feed(bytes(data))
+        self._reader.feed(data)
         return True
+
+    async def _receive(self) -> bytes | bytearray:
+        direct = self._direct
+        if direct is None:
+            return await self._stream.receive_some(READ)
+        while True:
+            # To look first would be in vain, as a rule: who asks waits for our answer.
+            await trio.lowlevel.wait_readable(direct)
+            with suppress(BlockingIOError):
+                return direct.recv(READ)
 
     async def watch(self) -> None:
         """Return when the client has nothing more to say; take it for leaving."""

@@ -1,19 +1,16 @@
 """The client's side of a connection: bytes in, requests and their bodies out. It waits for nothing.
 
-h11 parses. In front of it stand the checks for what h11 lets pass and another reader may read
-differently: two readers that differ about where a request ends, say a proxy and we, let a caller
-smuggle a second one past the first reader. A parser lives for one request, so that nothing of a
-request is left when the next one comes.
+What comes waits in one buffer until it is known whose it is: a head's, up to its end (`heads` says
+what it means); a body's, as far as the head says; or the next request's. Nothing of a request is
+left when the next one comes.
 """
 
 from __future__ import annotations
 
-from urllib.parse import unquote
-
 import h11
-from attrs import define, field, frozen
+from attrs import define, field
 
-from a2acore.asgi import Scope
+from a2acore.front.heads import Request, parse
 from a2acore.front.site import HEAD, refusal
 from a2acore.refusal import Refusal
 
@@ -21,47 +18,10 @@ PIECES = 64
 """Pieces of a body that are taken in at once: a client decides how small they are, and others wait
 meanwhile."""
 
-ASGI = {"version": "3.0", "spec_version": "2.4"}
+CHUNKS = b"POST / HTTP/1.1\r\nHost: chunks\r\nTransfer-Encoding: chunked\r\n\r\n"
+"""A head that chunks follow: to its parser, they are all alike."""
 
-Headers = list[tuple[bytes, bytes]]
-
-
-@frozen
-class Request:
-    """The head of a request."""
-
-    method: str
-    target: bytes
-    """What is asked for, without scheme and authority: a path and a query, or `*`."""
-    headers: Headers
-    """Names in lower case."""
-    version: str
-
-    def scope(self) -> Scope:
-        """The scope of ASGI, as far as the request says it."""
-        raw_path, _, query = self.target.partition(b"?")
-        path = raw_path.decode("ascii")
-        return {
-            "type": "http",
-            "asgi": ASGI,
-            "http_version": self.version,
-            "method": self.method,
-            "path": unquote(path) if "%" in path else path,
-            "raw_path": raw_path,
-            "root_path": "",
-            "query_string": query,
-            "headers": self.headers,
-        }
-
-    def closes(self) -> bool:
-        """Whether the client wants no other request answered on this connection.
-
-        Of HTTP/1.0 that is always understood: who keeps those alive has to guess where proxies end.
-        """
-        return self.version == "1.0" or any(
-            name == b"connection" and b"close" in map(bytes.strip, value.lower().split(b","))
-            for name, value in self.headers
-        )
+GO_ON = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 
 @define(eq=False)
@@ -79,29 +39,26 @@ class Reader:
     """Whether something was refused."""
     head_only: bool = False
     """Whether what came last asks for the head of an answer alone, as far as it can be read."""
+    waiting: bool = False
+    """Whether the client wants to be told to go on before it sends the body."""
     _buffer: bytearray = field(factory=bytearray)
-    """What belongs to the requests to come."""
+    """What was not looked at yet."""
     _searched: int = 0
     """How far there is no end of a head in there."""
-    _parser: h11.Connection | None = None
-    """For as long as the body is not whole."""
+    _left: int = 0
+    """Bytes of a counted body that are still to come."""
+    _chunks: Chunks | None = None
+    """What reads a body in chunks, until it is whole."""
     _taken: bytes = b""
     """What was taken in of the body before it was asked for."""
-    _chunked: bool = False
-    _recent: bytes = b""
-    """What the parser was given last, and the four bytes before it."""
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         """Take what was read from the socket."""
-        if self._parser is None:
-            self._buffer += data
-        else:
-            self._parser.receive_data(data)
-            self._recent = self._recent[-4:] + data
+        self._buffer += data
 
     @property
     def ahead(self) -> int:
-        """Bytes of the requests to come that are here already."""
+        """Bytes that are here already and belong to the requests to come, once this is `whole`."""
         return len(self._buffer)
 
     @property
@@ -130,84 +87,32 @@ class Reader:
                 raise self._refuse(400)
             self._searched = max(0, len(buffer) - 3)
             return None
-        head = bytes(buffer[:end])
-        del buffer[:end]
         self._searched = 0
-        return self._parse(head)
-
-    def _parse(self, head: bytes) -> Request:
-        # "A sender MUST NOT generate a bare CR"; "[a] server that receives an obs-fold in a request
-        # message [...] MUST either reject the message by sending a 400 [...] or replace each
-        # received obs-fold" (RFC 9112, 2.2 and 5.2). h11 refuses the first, and replaces the
-        # second; and it takes a bare LF for the end of a line.
-        if head.count(b"\n") > head.count(b"\r\n") or b"\n " in head or b"\n\t" in head:
-            raise self._refuse(400)
-        parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD)
-        self._taken = b""
         try:
-            parser.receive_data(head)
-            event = parser.next_event()
-            assert isinstance(event, h11.Request)
-            if not event.http_version.startswith(b"1."):  # the preface of HTTP/2 looks like this
-                raise self._refuse(505)
-            headers = list(event.headers)
-            self.whole = isinstance(parser.next_event(), h11.EndOfMessage)
-        except h11.RemoteProtocolError as exc:
-            raise self._refuse(exc.error_status_hint) from exc
-        if not self.whole:
-            self._parser = parser
-            self._expect_body(event.http_version, {name for name, _ in headers})
-        return Request(
-            # "GET" is one method and "get" another; ASGI knows them in capitals only.
-            event.method.decode("ascii").upper(),
-            self._target(event.target, headers),
-            headers,
-            "1.0" if event.http_version == b"1.0" else "1.1",
-        )
+            request = parse(self._cut(end))
+        except Refusal:
+            self.broken = True
+            raise
+        self._expect(request)
+        return request
 
-    def _expect_body(self, version: bytes, names: set[bytes]) -> None:
-        # "A server MAY reject a request that contains both Content-Length and
-        # Transfer-Encoding"; in HTTP/1.0 the latter is faulty framing (RFC 9112, 6.1)
-        self._chunked = b"transfer-encoding" in names
-        if self._chunked and (b"content-length" in names or version == b"1.0"):
-            raise self._refuse(400)
-        self._recent = b""
-        if self._buffer:
-            self.feed(bytes(self._buffer))
-            self._buffer.clear()
-        if not self._chunked:  # chunks may turn out to be none, which is for the app to meet
+    def _expect(self, request: Request) -> None:
+        """Make ready for the body of a request."""
+        self._taken = b""
+        self._left = request.length
+        self.whole = not (request.length or request.chunked)
+        self.waiting = request.expects and not self.whole
+        if request.chunked:  # they may turn out to be none, which is for the app to meet
+            self._chunks = Chunks()
+        elif request.length:
             self.take_in()
-
-    def _target(self, target: bytes, headers: Headers) -> bytes:
-        if target.startswith(b"/") or target == b"*":
-            return target
-        # "When an origin server receives a request with an absolute-form of request-target, the
-        # origin server MUST ignore the received Host header field (if any) and instead use the
-        # host information of the request-target." (RFC 9112, 3.2.2)
-        scheme, mark, rest = target.partition(b"://")
-        end = min((rest.find(each) for each in (b"/", b"?") if each in rest), default=len(rest))
-        authority, path = rest[:end], rest[end:]
-        # An authority with a user in it is an error; and it alone is for proxies to connect to.
-        known = mark and scheme.lower() in (b"http", b"https")
-        if not (known and authority) or b"@" in authority:
-            raise self._refuse(400)
-        headers[:] = [each for each in headers if each[0] != b"host"]
-        headers.append((b"host", authority))
-        return path if path.startswith(b"/") else b"/" + path
 
     # The body
 
-    @property
-    def waiting(self) -> bool:
-        """Whether the client wants to be told to go on before it sends the body."""
-        return self._parser is not None and self._parser.they_are_waiting_for_100_continue
-
     def go_on(self) -> bytes:
-        """What tells it so."""
-        assert self._parser is not None
-        said = self._parser.send(h11.InformationalResponse(status_code=100, headers=[]))
-        assert said is not None
-        return said
+        """What tells a client that waits to go on."""
+        self.waiting = False
+        return GO_ON
 
     def take_in(self) -> None:
         """Look whether the body is whole, before anybody asks for it."""
@@ -215,29 +120,86 @@ class Reader:
 
     def body(self) -> bytes:
         """What is here of the body. When there is nothing, it is whole, or has to be waited for."""
-        pieces, self._taken = [self._taken], b""
+        piece = b""
+        if self._chunks is not None:
+            piece = self._chunked(self._chunks)
+        elif self._left:
+            piece = self._cut(min(self._left, len(self._buffer)))
+            self._left -= len(piece)
+            self.whole = not self._left
+        if piece:
+            self.waiting = False
+        taken, self._taken = self._taken, b""
+        return taken + piece
+
+    def _chunked(self, chunks: Chunks) -> bytes:
         try:
-            while self._parser is not None and len(pieces) < PIECES:
-                event = self._parser.next_event()
-                if isinstance(event, h11.Data):
-                    pieces.append(event.data)
-                elif isinstance(event, h11.EndOfMessage):
-                    self._end(self._parser.trailing_data[0])
-                else:
-                    break
+            piece = chunks.read(self._buffer)
         except h11.RemoteProtocolError as exc:
             raise self._refuse(exc.error_status_hint) from exc
-        return b"".join(pieces)
+        if chunks.whole:
+            self.whole = True
+            self._chunks = None  # an answer may be told for days
+        return piece
 
-    def _end(self, rest: bytes) -> None:
-        # After the last chunk, too, h11 takes a bare LF for the end of a line.
-        parsed = self._recent[: len(self._recent) - len(rest)]
-        if self._chunked and not parsed.endswith(b"\r\n\r\n"):
-            raise self._refuse(400)
-        self.whole = True
-        self._parser, self._recent = None, b""  # an answer may be told for days
-        self._buffer += rest
+    def _cut(self, length: int) -> bytes:
+        buffer = self._buffer
+        if length == len(buffer):  # as a rule: a request is sent in one piece
+            piece = bytes(buffer)
+            buffer.clear()
+        else:
+            piece = bytes(buffer[:length])
+            del buffer[:length]
+        return piece
 
     def _refuse(self, status: int) -> Refusal:
         self.broken = True
         return refusal(status)
+
+
+def _parser() -> h11.Connection:
+    parser = h11.Connection(h11.SERVER, max_incomplete_event_size=HEAD)
+    parser.receive_data(CHUNKS)
+    parser.next_event()
+    return parser
+
+
+@define(eq=False)
+class Chunks:
+    """A body in chunks, which h11 reads."""
+
+    whole: bool = False
+    """Whether the last one has come, and what follows it."""
+    _parser: h11.Connection = field(factory=_parser)
+    _recent: bytes = b""
+    """What the parser was given last, and the four bytes before it."""
+
+    def read(self, buffer: bytearray) -> bytes:
+        """The next of it. What belongs to it is taken from the buffer.
+
+        Raises:
+            h11.RemoteProtocolError: these are no chunks.
+        """
+        pieces: list[bytes] = []
+        while len(pieces) < PIECES and not self.whole:
+            event = self._parser.next_event()
+            if isinstance(event, h11.Data):
+                pieces.append(event.data)
+            elif isinstance(event, h11.EndOfMessage):
+                self._end(buffer)
+            elif buffer:  # not before it has to: `_recent` then has all that is left in the parser
+                self._recent = self._recent[-4:] + buffer
+                self._parser.receive_data(bytes(buffer))
+                buffer.clear()
+            else:
+                break
+        return b"".join(pieces)
+
+    def _end(self, buffer: bytearray) -> None:
+        # Also after the last chunk, h11 takes a bare LF for the end of a line.
+        rest = self._parser.trailing_data[0]
+        parsed = self._recent[: len(self._recent) - len(rest)]
+        if not parsed.endswith(b"\r\n\r\n"):
+            raise h11.RemoteProtocolError("a line ends in a bare LF")
+        self.whole = True
+        buffer[:0] = rest

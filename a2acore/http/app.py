@@ -93,14 +93,16 @@ class App:
             return
         # First to hear what is asked, and then the answer, which is still to be awaited: a stream
         # is told for days, and nothing of the request is to be held for so long.
-        await (await self._hear(scope, receive, send))
+        answer = await self._hear(scope, receive, send)
+        del scope, receive
+        await answer
 
-    async def _hear(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
+    def _hear(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[Awaitable[None]]:
         head = Head.of(scope)
         # Counted whatever it is, and refused once it is known in which form.
         over = self._rates.refusal(head.caller.name, trio.current_time())
         binding = self._json_rpc if head.path in ("", "/") else self._http_json
-        return await binding(head, over, scope, receive, send)
+        return binding(head, over, scope, receive, send)
 
     # The two bindings: each returns the answer
 

@@ -62,7 +62,9 @@ class Bearer:
             await send(message)
 
         with self._roster.inside(admitted) as stay:
-            await self._app({**scope, CALLER: caller}, receive, watched)
+            answer = self._app({**scope, CALLER: caller}, receive, watched)
+            del scope, receive  # not to be held for as long as a stream is told
+            await answer
         if stay.cancelled_caught and not started:  # else the server breaks the answer off
             await self._turn_away(LEFT, send, wrong_token=True)
 

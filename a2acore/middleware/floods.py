@@ -57,7 +57,9 @@ class Floods:
                 self._learn(message["status"], address, shown)
             await send(message)
 
-        await self._app(scope, receive, watching)
+        answer = self._app(scope, receive, watching)
+        del scope, receive  # not to be held for as long as a stream is told
+        await answer
 
     def _learn(self, status: int, address: str, shown: int) -> None:
         if status == 401:

@@ -14,6 +14,7 @@ from collections.abc import Awaitable
 from math import inf
 
 import trio
+from attrs import define, field
 
 from a2acore.asgi import WHOLE, ASGIApp, ClientGone, Message, Receive, Scope, Send
 from a2acore.limits import LIMITS
@@ -49,52 +50,58 @@ class Guard:
             return
         # What has come already needs no clock; nor does what may take for ever.
         body_time = inf if scope.get(WHOLE) else self._body_time
-        intake = Intake(receive, self._max_body, body_time)
-        started = False
-
-        def watched_send(message: Message) -> Awaitable[None]:
-            nonlocal started
-            started = True
-            return send(message)
-
+        passage = Passage(receive, send, self._max_body, body_time)
         refusal: Refusal | None = None
+        method, path = scope["method"], scope["path"]
         # Groups, because an app with a nursery of its own (quart-trio) raises groups.
         try:
             if len(scope["headers"]) > MAX_HEADERS:
                 raise Refusal(431, f"There are too many headers: {MAX_HEADERS} are allowed")
             check_length(scope, self._max_body)
-            await self._app(scope, intake, watched_send)
+            answer = self._app(scope, passage.receive, passage.send)
+            del scope, receive  # not to be held for as long as a stream is told
+            await answer
         except* ClientGone:
             pass
         except* Refusal as refused:
-            if started:
+            if passage.started:
                 raise  # half an answer is out: only the server can end it
             refusal = first(refused)
         except* Exception as failed:
-            if started:
+            if passage.started:
                 raise
-            logger.error("%s %s failed", scope["method"], scope["path"], exc_info=failed)
+            logger.error("%s %s failed", method, path, exc_info=failed)
             refusal = refusal or Refusal(500, "Internal error")
         if refusal is not None:
-            await refusal.answer(send, close=not intake.whole)
+            await refusal.answer(send, close=not passage.whole)
 
 
-class Intake:
-    """A `receive` that counts the body and looks at the clock until the body is whole.
+@define(eq=False)
+class Passage:
+    """One request's `receive`, which counts the body and looks at the clock until it is whole, and
+    its `send`.
 
     Raises:
-        BodyTooLarge, BodyTooSlow: the app lets them through, and `Guard` answers.
+        BodyTooLarge, BodyTooSlow: from `receive`: the app lets them through, and `Guard` answers.
     """
 
-    def __init__(self, receive: Receive, max_body: float, body_time: float) -> None:
-        self.whole = False
-        self._receive = receive
-        self._max_body = max_body
-        self._body_time = body_time
-        self._deadline = trio.current_time() + body_time
-        self._size = 0
+    _receive: Receive
+    _send: Send
+    _max_body: float
+    _body_time: float
+    whole: bool = False
+    """Whether all of the body was received."""
+    started: bool = False
+    """Whether anything was answered."""
+    _deadline: float = field(init=False, default=inf)
+    _size: int = field(init=False, default=0)
 
-    async def __call__(self) -> Message:
+    def __attrs_post_init__(self) -> None:
+        if self._body_time != inf:
+            self._deadline = trio.current_time() + self._body_time
+
+    async def receive(self) -> Message:
+        """The next piece of the body, or what comes after it."""
         if self.whole:
             return await self._receive()
         if self._deadline == inf:
@@ -110,6 +117,11 @@ class Intake:
             raise BodyTooLarge(self._max_body)
         self.whole = not message.get("more_body", False)
         return message
+
+    def send(self, message: Message) -> Awaitable[None]:
+        """A piece of the answer."""
+        self.started = True
+        return self._send(message)
 
 
 async def read_body(receive: Receive, limit: float = inf) -> bytes:

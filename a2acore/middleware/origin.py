@@ -5,20 +5,26 @@ point at us (DNS rebinding) comes with the wrong one. `Origins` turns away reque
 another origin sends, and lets in those that were named, with the headers that a browser wants
 (CORS, https://fetch.spec.whatwg.org/#http-cors-protocol).
 
-Neither looks at who is calling: they go before that.
+Neither looks at who is calling: they go before that. With nothing to say, they are gone when what
+they wrap begins. (They are no `async def` themselves, so a server that tells an app of ASGI by that
+needs something around them.)
 """
 
 from __future__ import annotations
 
 import ipaddress
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Awaitable, Collection, Iterable
+from functools import lru_cache
 
 from a2acore.asgi import ASGIApp, Message, Receive, Scope, Send
 from a2acore.refusal import Refusal
 
 HOST = re.compile(r"(\[(?P<address>[0-9a-f:.]+)\]|(?P<name>[^][:/@\s]+))(:[0-9]*)?")
 """`Host = uri-host [ ":" port ]` (RFC 9110, 7.2); urlsplit would see `::1` in `[::1].evil`."""
+
+SEEN = 64
+"""Hosts of which it is remembered what they are: there is one for nearly all requests."""
 
 ANY = "*"
 """In a list of hosts or origins: all of them."""
@@ -41,7 +47,7 @@ class Hosts:
         self._app = app
         self._names = {"localhost", *(name.lower().rstrip(".") for name in names)}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request, if it is one; anything else passes through."""
         if scope["type"] == "http" and ANY not in self._names:
             host = _header(scope, b"host")
@@ -52,22 +58,12 @@ class Hosts:
                     f"This server is not called {host!r}; if it is, its operator has to say so "
                     "(--allow-host)",
                 )
-                await refusal.answer(send, close=True)
-                return
-        await self._app(scope, receive, send)
+                return refusal.answer(send, close=True)
+        return self._app(scope, receive, send)
 
     def _ours(self, host: str) -> bool:
-        found = HOST.fullmatch(host.lower())
-        if found is None:
-            return False
-        name = (found["address"] or found["name"]).rstrip(".")
-        if name in self._names:
-            return True
-        try:
-            ipaddress.ip_address(name)
-        except ValueError:
-            return False
-        return True
+        name = _name(host)
+        return bool(name) and (name in self._names or _is_address(name))
 
 
 class Origins:
@@ -77,22 +73,21 @@ class Origins:
         self._app = app
         self._allowed = frozenset(_spelled(origin) for origin in allowed)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    def __call__(self, scope: Scope, receive: Receive, send: Send) -> Awaitable[None]:
         """One request, if it is one; anything else passes through."""
         origin = _header(scope, b"origin") if scope["type"] == "http" else ""
         if not origin:
-            await self._app(scope, receive, send)
-        elif ANY in self._allowed or _spelled(origin) in self._allowed:
-            await self._let_in(origin, scope, receive, send)
-        elif _same(origin, scope):
-            await self._app(scope, receive, send)
-        else:
-            refusal = Refusal(
-                403,
-                f"Pages of {origin!r} may not use this server; if they may, its operator has to "
-                "say so (--allow-origin)",
-            )
-            await refusal.answer(send, close=True)
+            return self._app(scope, receive, send)
+        if ANY in self._allowed or _spelled(origin) in self._allowed:
+            return self._let_in(origin, scope, receive, send)
+        if _same(origin, scope):
+            return self._app(scope, receive, send)
+        refusal = Refusal(
+            403,
+            f"Pages of {origin!r} may not use this server; if they may, its operator has to "
+            "say so (--allow-origin)",
+        )
+        return refusal.answer(send, close=True)
 
     async def _let_in(self, origin: str, scope: Scope, receive: Receive, send: Send) -> None:
         about = [
@@ -117,6 +112,22 @@ class Origins:
             await send(message)
 
         await self._app(scope, receive, telling)
+
+
+@lru_cache(SEEN)
+def _name(host: str) -> str:
+    """The name or address in the `Host` of a request, empty if there is none."""
+    found = HOST.fullmatch(host.lower())
+    return (found["address"] or found["name"]).rstrip(".") if found else ""
+
+
+@lru_cache(SEEN)
+def _is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 def _header(scope: Scope, name: bytes) -> str:
