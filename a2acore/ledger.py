@@ -43,10 +43,11 @@ class Ledger:
         for item in items:
             if not isinstance(item, Message):
                 state = follow(state, item)
-        self._store.append(self.record, items, partial(self._told, items, then))
+        told = self._told if then is nothing else partial(self._told, then=then)
+        self._store.append(self.record, items, told)
         self.state = state
 
-    def _told(self, items: Sequence[Item], then: Callable[[], None]) -> None:
+    def _told(self, items: Sequence[Item], then: Callable[[], None] = nothing) -> None:
         record, journal = self.record, self.journal
         for item in items:
             if isinstance(item, Message):
@@ -54,7 +55,8 @@ class Ledger:
             else:
                 record.apply(item)
                 journal.append(item)
-        then()
+        if then is not nothing:
+            then()
         if record.status.state in TERMINAL:
             self.journal.close()
             self._on_end()

@@ -50,7 +50,7 @@ class Register(Shelf):
                 record.take(item)
             if record.state in TERMINAL:
                 MemoryStore.begin(left, evolve(begun, record=record), nothing)
-                MemoryStore.append(left, record, (), nothing)
+                MemoryStore.append(left, record, (), lambda items: None)
         return left
 
     async def keep_in_batches(self) -> None:

@@ -14,10 +14,10 @@ from attrs import define, evolve, field
 from a2acore.errors import StoreTrouble
 from a2acore.lifecycle import TERMINAL, Record
 from a2acore.model import Message, TaskStatusUpdateEvent
-from a2acore.store import Beginning, Item, Left, MemoryStore
+from a2acore.store import Beginning, Item, Left, MemoryStore, Told
 from a2acore.work import Written
 
-Told = Callable[[], None]
+Do = Callable[[], None]
 
 
 @define(eq=False)
@@ -33,14 +33,14 @@ class Shelf(MemoryStore):
     """Take nothing more of a task's log but its end."""
     begun: dict[str, Beginning] = field(factory=dict)
     logs: dict[str, list[Item]] = field(factory=dict)
-    _waiting: list[tuple[Told, Told]] = field(factory=list)
+    _waiting: list[tuple[Do, Do]] = field(factory=list)
     _settled: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
 
     def check(self) -> None:
         if self.trouble:
             raise StoreTrouble(self.trouble)
 
-    def begin(self, beginning: Beginning, told: Told) -> None:
+    def begin(self, beginning: Beginning, told: Do) -> None:
         record = beginning.record
         as_begun = Record(record.id, record.context_id, record.owner, record.status)
         as_begun.history[:] = record.history
@@ -99,7 +99,7 @@ class Shelf(MemoryStore):
                 found.append(Left(evolve(begun, record=record), len(events_of(self.logs[id]))))
         return found
 
-    def _give(self, keep: Told, told: Told) -> None:
+    def _give(self, keep: Do, told: Do) -> None:
         if self.slow or self.trouble:
             self._waiting.append((keep, told))
         else:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from a2acore.backend import Choices
 from a2acore.lifecycle import Record
@@ -66,7 +66,7 @@ def begin(
 def write(store: Store, record: Record, *items: Item, told: Callable[[], None] = nothing) -> None:
     """Give some lines; they are taken into the record when that is told."""
 
-    def take() -> None:
+    def take(items: Sequence[Item]) -> None:
         for item in items:
             record.take(item)
         told()

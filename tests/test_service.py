@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 import pytest
 import trio
@@ -44,7 +44,7 @@ from a2acore.model import (
     TaskStatusUpdateEvent,
 )
 from a2acore.service import ANONYMOUS, Caller, Service
-from a2acore.store import Beginning, MemoryStore, Sent
+from a2acore.store import Beginning, Item, MemoryStore, Sent
 from a2acore.supervisor import open_supervisor
 from tests.stage import (
     WORKSPACE,
@@ -427,9 +427,9 @@ def put(
         TaskStatusUpdateEvent(name, context, TaskStatus(state, None, time)),
     )
 
-    def told() -> None:
-        for event in events:
-            record.apply(event)
+    def told(items: Sequence[Item]) -> None:
+        for item in items:
+            record.take(item)
 
     store.append(record, events, told)
 

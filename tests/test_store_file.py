@@ -6,22 +6,26 @@ import os
 import sqlite3
 import stat
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 import msgspec
 import pytest
 import trio
 from attrs import define
+from msgspec import structs
+from trio.testing import MockClock, wait_all_tasks_blocked
 
-from a2acore.model import Task, TaskState
+from a2acore.model import Task, TaskArtifactUpdateEvent, TaskState
 from a2acore.push.port import Behind, DeadLetter, Place
-from a2acore.store import Query, Sent
+from a2acore.store import Item, Query, Sent
 from a2acore.store.opening import BadStore, Keep
 from a2acore.store.sqlite import care, open_sqlite
 from a2acore.store.sqlite.schema import STEPS, VERSION, migrate
 from a2acore.store.sqlite.store import SqliteStore
+from a2acore.store.sqlite.writer import LAZY, PACK
 from tests.storing import (
     EARLY,
     begin,
@@ -192,6 +196,78 @@ async def test_what_cannot_be_written_is_refused_and_changes_nothing(path: Path)
         await store.settle()
         assert await store.events("a", 0) == [piece("a", "good")]
         assert await store.find("b") is None
+
+
+BESIDE: dict[str, Any] = {
+    "append": False,
+    "last_chunk": True,
+    "metadata": {"k": 1},
+    "description": "d",
+    "extensions": ("urn:x",),
+    "raw": b"r",
+    "url": "https://example.com/",
+    "data": [None],
+    "filename": "f",
+    "media_type": "text/x-diff",
+}
+"""What an event with a text may say beside it; by the names of the fields, all of them."""
+
+
+def saying_more(text: str) -> list[Item]:
+    """Events with a text, each of which says one thing beside it."""
+    event = piece("a", text)
+    assert isinstance(event, TaskArtifactUpdateEvent)
+    artifact = event.artifact
+    (part,) = artifact.parts
+
+    def more(said: msgspec.Struct, *usual: str) -> Iterator[Any]:
+        for name in said.__struct_fields__:
+            if name not in usual:
+                yield structs.replace(said, **{name: BESIDE[name]})
+
+    artifacts = [structs.replace(artifact, parts=(each,)) for each in more(part, "text")]
+    artifacts += more(artifact, "artifact_id", "parts", "name")
+    artifacts += [structs.replace(artifact, parts=()), structs.replace(artifact, parts=(part,) * 2)]
+    events = [structs.replace(event, artifact=each) for each in artifacts]
+    return [*events, *more(event, "task_id", "context_id", "artifact")]
+
+
+async def test_whatever_an_event_says_beside_its_text_is_kept(path: Path) -> None:
+    given = [each for more in saying_more("x") for each in (piece("a", "before"), more)]
+    async with open_sqlite(path) as store:
+        record = begin(store, "a")
+        for event in given:
+            write(store, record, event)
+        write(store, record, *given)
+        await store.settle()
+        assert await store.events("a", 0) == [*given, *given]
+
+
+async def test_what_is_given_in_a_row_is_told_to_each_task_for_itself(path: Path) -> None:
+    heard: list[Sequence[Item]] = []
+    async with open_sqlite(path) as store:
+        first, second = begin(store, "a"), begin(store, "b")
+        for record, text in ((first, "1"), (first, "2"), (second, "3"), (first, "4")):
+            store.append(record, [piece(record.id, text)], heard.append)
+        await store.settle()
+        assert heard == [[piece("a", "1"), piece("a", "2")], [piece("b", "3")], [piece("a", "4")]]
+        assert await store.events("a", 0) == [piece("a", text) for text in "124"]
+        assert await store.events("b", 0) == [piece("b", "3")]
+
+
+async def test_tasks_that_have_ended_are_packed_many_at_a_time_or_before_long(
+    path: Path, mock_clock: MockClock
+) -> None:
+    async with open_sqlite(path) as store:
+        for number in range(PACK):
+            await ended(store, str(number))
+        assert store.newest == 0
+        await ended(store, "more")
+        assert store.newest == PACK
+        mock_clock.jump(LAZY)
+        await wait_all_tasks_blocked()  # the writer is at it
+        await store.settle()
+        assert store.newest == PACK + 1
 
 
 async def test_a_listener_that_breaks_breaks_nothing_else(

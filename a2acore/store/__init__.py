@@ -1,7 +1,7 @@
 """Where tasks rest: a port, and the stores behind it."""
 
 from a2acore.store.memory import MemoryStore
-from a2acore.store.port import Beginning, Entry, Item, Left, Page, Query, Sent, Spot, Store
+from a2acore.store.port import Beginning, Entry, Item, Left, Page, Query, Sent, Spot, Store, Told
 
 __all__ = [
     "Beginning",
@@ -14,4 +14,5 @@ __all__ = [
     "Sent",
     "Spot",
     "Store",
+    "Told",
 ]

@@ -1,6 +1,8 @@
-"""What stores show of their tasks: those that have ended, packed, and which ones a query means."""
+"""What stores show of their tasks: those that have ended, packed, and which ones a page shows."""
 
 from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
 
 import msgspec
 from attrs import frozen
@@ -8,7 +10,7 @@ from msgspec import structs
 
 from a2acore.lifecycle import Record
 from a2acore.model import Task, TaskState
-from a2acore.store.port import Entry, Query, Spot
+from a2acore.store.port import Entry, Page, Query, Spot
 
 _encode = msgspec.json.Encoder().encode
 _decode = msgspec.json.Decoder(Task).decode
@@ -54,3 +56,11 @@ def fits(entry: Entry, query: Query) -> bool:
 def spot(entry: Entry) -> Spot:
     """The spot of a task in the order of lists."""
     return (entry.timestamp, entry.id)
+
+
+def merged(query: Query, running: Iterable[Entry], ended: Sequence[Entry], total: int) -> Page:
+    """A page: of all tasks that run, and of those that ended and may be on it, `total` in all."""
+    fitting = [entry for entry in running if fits(entry, query)]
+    rest = [e for e in fitting if query.before is None or spot(e) < query.before]
+    shown = sorted([*ended, *rest], key=spot, reverse=True)
+    return Page(shown[: query.size], total + len(fitting), len(shown) > query.size)

@@ -7,17 +7,16 @@ not kept at all, beyond what a task's journal holds.
 
 from __future__ import annotations
 
-import heapq
-from collections.abc import Callable, Iterator, Sequence
-from itertools import chain
+from collections.abc import Callable, Sequence
 
 from attrs import define, field
 
 from a2acore.lifecycle import TERMINAL, Record
 from a2acore.model import Metadata
 from a2acore.push.port import Behind, DeadLetter, Place, Webhook
-from a2acore.store.entries import Ended, fits, spot
-from a2acore.store.port import Beginning, Entry, Item, Left, Page, Query, Sent
+from a2acore.store.entries import Ended, merged
+from a2acore.store.port import Beginning, Entry, Item, Left, Page, Query, Sent, Told
+from a2acore.store.shelves import Shelves
 from a2acore.work import Written
 
 KEEP = 10_000
@@ -32,6 +31,8 @@ class MemoryStore:
     durable: bool = field(default=False, init=False)
     _running: dict[str, Record] = field(factory=dict)
     _ended: dict[str, Ended] = field(factory=dict)
+    _shelves: Shelves = field(factory=Shelves)
+    """The ended ones once more, to be listed."""
     _sent: dict[tuple[str, str], Sent] = field(factory=dict)
     _sessions: dict[str, Metadata] = field(factory=dict)
     """By conversation, the one that was kept last at the end."""
@@ -45,10 +46,11 @@ class MemoryStore:
         self._running[beginning.record.id] = beginning.record
         told()
 
-    def append(self, record: Record, items: Sequence[Item], told: Callable[[], None]) -> None:
-        told()
-        if record.state in TERMINAL and self._running.pop(record.id, None) is not None:
-            self._ended[record.id] = Ended.of(record)
+    def append(self, record: Record, items: Sequence[Item], told: Told) -> None:
+        told(items)
+        if record.status.state in TERMINAL and self._running.pop(record.id, None) is not None:
+            ended = self._ended[record.id] = Ended.of(record)
+            self._shelves.add(ended)
             if len(self._ended) > self.keep:
                 self._forget(next(iter(self._ended)))
 
@@ -59,10 +61,7 @@ class MemoryStore:
         return self._running.get(task_id) or self._ended.get(task_id)
 
     async def page(self, query: Query) -> Page:
-        found = [entry for entry in self._entries() if fits(entry, query)]
-        rest = [e for e in found if query.before is None or spot(e) < query.before]
-        shown = heapq.nlargest(query.size + 1, rest, key=spot)
-        return Page(shown[: query.size], len(found), len(shown) > query.size)
+        return merged(query, self._running.values(), *self._shelves.look(query))
 
     async def events(self, task_id: str, after: int) -> Sequence[Written] | None:
         return None
@@ -118,11 +117,8 @@ class MemoryStore:
             if len(self._sessions) > self.keep:
                 del self._sessions[next(iter(self._sessions))]
 
-    def _entries(self) -> Iterator[Entry]:
-        return chain(self._running.values(), self._ended.values())
-
     def _forget(self, task_id: str) -> None:
-        del self._ended[task_id]
+        self._shelves.drop(self._ended.pop(task_id))
         for id in list(self._webhooks.get(task_id, {})):
             self.drop_webhook(task_id, id)
         self._webhooks.pop(task_id, None)

@@ -6,6 +6,7 @@ that log amounts to; nobody is told of anything that is not in the log yet.
 Rule 1: what is written is given, never awaited. What is given without a checkpoint between is kept
     together or not at all, and in the order in which it was given.
 Rule 2: `told` is called when it is kept, on trio's thread, in the same order: at once, or later.
+    What was given in a row with an equal `told` may be told in one call.
 Rule 3: who promises something to somebody waits for `settle` first.
 Rule 4: reading never waits for what is being written, and tells of nothing that is not kept.
 """
@@ -25,6 +26,8 @@ from a2acore.work import Written
 
 Item: TypeAlias = Message | Written
 """A line of a task's log: what its caller said, or an event. Events alone are numbered."""
+Told: TypeAlias = Callable[[Sequence[Item]], None]
+"""Told what is kept now of a task's log."""
 
 
 @frozen
@@ -129,8 +132,8 @@ class Store(Webhooks, Protocol):
         """Keep a new task. Its record is the store's entry from then on, until it has ended."""
         ...
 
-    def append(self, record: Record, items: Sequence[Item], told: Callable[[], None]) -> None:
-        """Keep some more of a task's log. `told` makes it part of the record.
+    def append(self, record: Record, items: Sequence[Item], told: Told) -> None:
+        """Keep some more of a task's log. `told` is given it, and makes it part of the record.
 
         Raises:
             StoreTrouble: nothing could be kept for so long that there is no room for more. The end

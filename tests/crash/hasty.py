@@ -20,12 +20,12 @@ from attrs import define, evolve, field
 from a2acore import Options, find_backends, serve
 from a2acore.backend import Settings
 from a2acore.lifecycle import Record
-from a2acore.store import Beginning, Entry, Item, Store
+from a2acore.store import Beginning, Entry, Item, Store, Told
 from a2acore.store.opening import open_store
 
 LATE = 0.2
 """Seconds."""
-Told = Callable[[], None]
+Do = Callable[[], None]
 
 
 @define(eq=False)
@@ -33,7 +33,7 @@ class Hasty:
     """A store that keeps things late, and never says so."""
 
     _store: Store
-    _late: list[Told] = field(factory=list)
+    _late: list[Do] = field(factory=list)
     _live: dict[str, Record] = field(factory=dict)
     """The tasks that it has told of, as it has told them."""
     _kept: dict[str, Record] = field(factory=dict)
@@ -42,7 +42,7 @@ class Hasty:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._store, name)
 
-    def begin(self, beginning: Beginning, told: Told) -> None:
+    def begin(self, beginning: Beginning, told: Do) -> None:
         record = beginning.record
         kept = Record(record.id, record.context_id, record.owner, record.status)
         kept.history[:] = record.history
@@ -60,12 +60,12 @@ class Hasty:
         def keep() -> None:
             self._store.append(kept, items, take)
 
-        def take() -> None:
+        def take(items: Sequence[Item]) -> None:
             for item in items:
                 kept.take(item)
 
         self._late.append(keep)
-        told()
+        told(items)
 
     async def settle(self) -> None:
         await trio.lowlevel.checkpoint()

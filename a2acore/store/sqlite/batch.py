@@ -14,7 +14,7 @@ from attrs import define, field, frozen
 
 from a2acore.lifecycle import Record
 from a2acore.store.entries import Ended
-from a2acore.store.port import Beginning, Item
+from a2acore.store.port import Beginning
 from a2acore.store.sqlite import lines
 from a2acore.store.sqlite.lines import Lines, Row
 from a2acore.store.sqlite.sql import insert, transaction
@@ -69,13 +69,12 @@ class Batch:
         self._begun.append(row)
         self.size += len(row[-1]) + OVERHEAD
 
-    def append(self, number: int, last: int, items: Sequence[Item]) -> int:
-        """Add lines to the log of a task, behind event number `last`. Tells the new last one."""
+    def lines(self, number: int, last: int) -> Lines:
+        """What it adds to the log of a task, whose last event before that is number `last`."""
         mine = self._lines.get(number)
         if mine is None:
             mine = self._lines[number] = Lines(number, last)
-        self.size += mine.write(items) + OVERHEAD * len(items)
-        return mine.last
+        return mine
 
     def change(self, statement: str, *values: Any) -> None:
         """Add a statement. They are executed in their order, behind what tasks begin and say."""

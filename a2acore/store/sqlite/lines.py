@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 
 import msgspec
-from attrs import define, field, frozen
-from msgspec import Struct
+from attrs import define, field
+from msgspec import UNSET, Struct
 
 from a2acore.backend import Choices
 from a2acore.lifecycle import Growing, Record
@@ -77,16 +77,18 @@ def begin(number: int, beginning: Beginning) -> Row:
     return (number, 0, 0, _encode(begun))
 
 
-@frozen
+@define(eq=False)
 class Pieces:
     """Pieces of text that follow each other in one artifact."""
 
-    to: tuple[str, str]
-    """Its id and its name."""
+    to: bytes
+    """Its id and its name, as JSON."""
+    id: str
+    name: str
     texts: list[str] = field(factory=list)
 
     def line(self) -> bytes:
-        return b'{"to":%b,"pieces":%b}' % (_encode(self.to), _encode(self.texts))
+        return b'{"to":%b,"pieces":%b}' % (self.to, _encode(self.texts))
 
 
 @define(eq=False)
@@ -98,6 +100,8 @@ class Lines:
     """The number of the last event."""
     _first: int = field(init=False)
     _lines: list[bytes | Pieces] = field(factory=list)
+    _open: Pieces | None = None
+    """The last line, if it is one of pieces."""
 
     def __attrs_post_init__(self) -> None:
         self._first = self.last + 1
@@ -108,42 +112,69 @@ class Lines:
         Raises:
             ValueError: there is something in them that is no JSON.
         """
-        written = [_whole(item) if (text := _text(item)) is None else text for item in items]
-        for item, line in zip(items, written, strict=True):
-            if isinstance(line, bytes):
-                self._lines.append(line)
-            elif isinstance(item, TaskArtifactUpdateEvent):  # what else has a text
-                self._pieces_of(item.artifact).append(line)
+        if len(items) == 1 and (piece := _piece(items[0])) is not None:  # as nearly always
+            return self._add_piece(*piece)
+        lines = [_whole(item) for item in items]  # all of them, before any is added
+        for item, line in zip(items, lines, strict=True):
+            piece = _piece(item)
+            if piece is not None:
+                self._add_piece(*piece)
+                continue
+            self._lines.append(line)
+            self._open = None
             self.last += not isinstance(item, Message)
-        return sum(map(len, written))
+        return sum(map(len, lines))
 
     def row(self) -> Row:
         lines = [line if isinstance(line, bytes) else line.line() for line in self._lines]
         return (self.task, self._first, self.last, b"[" + b",".join(lines) + b"]")
 
-    def _pieces_of(self, artifact: Artifact) -> list[str]:
-        to, before = (artifact.artifact_id, artifact.name), self._lines[-1:]
-        if before and isinstance(before[0], Pieces) and before[0].to == to:
-            return before[0].texts
-        pieces = Pieces(to)
-        self._lines.append(pieces)
-        return pieces.texts
+    def _add_piece(self, artifact: Artifact, text: str) -> int:
+        if not text.isascii():
+            text.encode()  # to raise now what would be raised when it is written
+        id, name, pieces = artifact.artifact_id, artifact.name, self._open
+        if pieces is None or pieces.id != id or pieces.name != name:
+            pieces = self._open = Pieces(_encode((id, name)), id, name)
+            self._lines.append(pieces)
+        pieces.texts.append(text)
+        self.last += 1
+        return len(text)
 
 
-def _text(item: Item) -> str | None:
-    """The text of an item that says nothing else."""
-    if not isinstance(item, TaskArtifactUpdateEvent) or not item.append:
+def _piece(item: Item) -> tuple[Artifact, str] | None:
+    """The text of an event that says nothing else, and the artifact that it belongs to.
+
+    Field by field, as this is asked of each word that an agent says; a test holds that none is
+    left out.
+    """
+    if (
+        not isinstance(item, TaskArtifactUpdateEvent)
+        or not item.append
+        or item.last_chunk
+        or item.metadata is not None
+    ):
         return None
     artifact = item.artifact
-    text = artifact.parts[0].text if artifact.parts else None
-    if text is None:
+    if (
+        len(artifact.parts) != 1
+        or artifact.description
+        or artifact.metadata is not None
+        or artifact.extensions
+    ):
         return None
-    to = (artifact.artifact_id, artifact.name)
-    if item != _as_event(item.task_id, item.context_id, to, text):
+    part = artifact.parts[0]
+    text = part.text
+    if (
+        text is None
+        or part.raw is not None
+        or part.url is not None
+        or part.data is not UNSET
+        or part.metadata is not None
+        or part.filename
+        or part.media_type
+    ):
         return None
-    if not (text.isascii() and to[0].isascii() and to[1].isascii()):
-        _encode((text, to))  # to raise now what would be raised when it is written
-    return text
+    return artifact, text
 
 
 def _whole(item: Item) -> bytes:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import cache
+from itertools import chain
 from typing import Any
 
 ROWS = 64
@@ -37,7 +39,11 @@ def insert(
         while size > len(rows) - at:  # powers of two, so that there are few different statements
             size //= 2
         some = rows[at : at + size]
-        row = f"({', '.join('?' * len(some[0]))})"
-        statement = f"{head} VALUES {', '.join([row] * size)} {tail}"
-        db.execute(statement, [value for row in some for value in row])
+        db.execute(_values(head, len(some[0]), size, tail), list(chain.from_iterable(some)))
         at += size
+
+
+@cache
+def _values(head: str, columns: int, rows: int, tail: str) -> str:
+    row = f"({', '.join('?' * columns)})"
+    return f"{head} VALUES {', '.join([row] * rows)} {tail}"

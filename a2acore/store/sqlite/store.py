@@ -8,7 +8,6 @@ but for those that ended last.
 
 from __future__ import annotations
 
-import heapq
 from collections.abc import Callable, Sequence
 from functools import partial
 
@@ -17,16 +16,15 @@ from attrs import define, field
 from a2acore.errors import StoreTrouble
 from a2acore.lifecycle import TERMINAL, Record
 from a2acore.model import TaskArtifactUpdateEvent, TaskStatusUpdateEvent
-from a2acore.store.entries import fits, spot
-from a2acore.store.port import Beginning, Entry, Item, Left, Page, Query
+from a2acore.store.entries import merged
+from a2acore.store.port import Beginning, Entry, Item, Left, Page, Query, Told
 from a2acore.store.sqlite import reading
-from a2acore.store.sqlite.batch import Batch, Ending
+from a2acore.store.sqlite.batch import OVERHEAD, Batch, Ending
 from a2acore.store.sqlite.belongings import Belongings
+from a2acore.store.sqlite.lines import Lines
 from a2acore.store.sqlite.recent import Recent
 from a2acore.store.sqlite.sweep import Forgotten
 from a2acore.work import Written
-
-Told = Callable[[], None]
 
 
 @define(eq=False)
@@ -41,6 +39,36 @@ class Live:
     """How many of them were told."""
     begun: bool = False
     """Whether its beginning was told."""
+
+
+@define(eq=False)
+class Telling:
+    """Lines of a task that were given in a row, and are told in one go."""
+
+    live: Live
+    told: Told
+    _lines: Lines
+    _ended: Callable[[Live], None]
+    _items: list[Item] = field(factory=list)
+    _last: int = 0
+    """The number of the last event among them."""
+
+    def add(self, items: Sequence[Item]) -> int:
+        """Add some more. Tells how much they say.
+
+        Raises:
+            ValueError: there is something in them that is no JSON; then nothing is added.
+        """
+        size = self._lines.write(items)
+        self._items += items
+        self.live.events = self._last = self._lines.last
+        return size
+
+    def __call__(self) -> None:
+        self.live.told = self._last
+        self.told(self._items)
+        if self.live.record.state in TERMINAL:
+            self._ended(self.live)
 
 
 @define(eq=False)
@@ -69,7 +97,7 @@ class SqliteStore(Belongings):
 
     # Tasks
 
-    def begin(self, beginning: Beginning, told: Told) -> None:
+    def begin(self, beginning: Beginning, told: Callable[[], None]) -> None:
         record = beginning.record
         batch = self.writer.batch
         batch.begin(self._number + 1, beginning)
@@ -81,9 +109,16 @@ class SqliteStore(Belongings):
     def append(self, record: Record, items: Sequence[Item], told: Told) -> None:
         if self.writer.full and not any(map(_ends, items)):
             raise StoreTrouble
-        live, batch = self._live[record.id], self.writer.batch
-        live.events = batch.append(live.number, live.events, items)
-        batch.told.append(partial(self._appended, live, live.events, told))
+        batch = self.writer.batch
+        telling = batch.told[-1] if batch.told else None
+        if isinstance(telling, Telling) and telling.live.record is record and telling.told == told:
+            size = telling.add(items)
+        else:
+            live = self._live[record.id]
+            telling = Telling(live, told, batch.lines(live.number, live.events), self._end)
+            size = telling.add(items)
+            batch.told.append(telling)
+        batch.size += size + OVERHEAD * len(items)
         last = items[-1] if items else None
         if isinstance(last, TaskArtifactUpdateEvent) and last.append:
             self.writer.soon()
@@ -100,10 +135,7 @@ class SqliteStore(Belongings):
         # What has left memory by now is in the database; what has not is looked for in here alone.
         live = [live.record for live in self._live.values() if live.begun]
         ended, total = await self.read(reading.page, query, self.newest)
-        running: list[Entry] = [record for record in live if fits(record, query)]
-        rest = [e for e in running if query.before is None or spot(e) < query.before]
-        shown = heapq.nlargest(query.size + 1, [*rest, *ended], key=spot)
-        return Page(shown[: query.size], total + len(running), len(shown) > query.size)
+        return merged(query, live, ended, total)
 
     async def events(self, task_id: str, after: int) -> Sequence[Written] | None:
         live = self._live.get(task_id)
@@ -121,15 +153,9 @@ class SqliteStore(Belongings):
         self._live[record.id] = Live(record, number, left.events, left.events, begun=True)
         self._left.append(left)
 
-    def _begun(self, live: Live, told: Told) -> None:
+    def _begun(self, live: Live, told: Callable[[], None]) -> None:
         live.begun = True
         told()
-
-    def _appended(self, live: Live, events: int, told: Told) -> None:
-        live.told = events
-        told()
-        if live.record.state in TERMINAL:
-            self._end(live)
 
     def _end(self, live: Live) -> None:
         self._place += 1

@@ -24,10 +24,13 @@ from a2acore.store.sqlite.words import Moved, words
 ROOM = 32 * 1024 * 1024
 """Bytes that may wait to be kept: seconds of the busiest server on a slow disk."""
 LAZY = 0.25
-"""Seconds that may wait what nobody waits for. It mostly goes along with something else."""
-PACE = 0.003
-"""Seconds between commits that only those who read along wait for: agents say a word at a time, and
-each commit takes as much of the processor as a hundred of them."""
+"""Seconds that tasks which have ended may wait to be packed: nobody waits for it."""
+PACK = 32
+"""So many of them are packed in one go, as each touches a page of every index, and the next one
+mostly the same pages; not more, or who waits for that commit would notice."""
+PACE = 0.008
+"""Seconds between commits that only those who read along wait for: less than a screen takes for a
+picture. Agents say a word at a time, and a commit takes as much of the processor as hundreds."""
 SOON, LATE = 0.05, 2.0
 """Seconds between attempts: the first two, and in the long run. Each may itself take `BUSY`."""
 BREATH = 2
@@ -57,6 +60,8 @@ class Writer:
     """When the last commit began, by trio's clock."""
     _due: float = inf
     """When the next one is to begin."""
+    _pack_at: float = inf
+    """When the tasks that have ended are to be packed, if there are not enough of them before."""
     _sooner: trio.Event = field(factory=trio.Event)
     _tidy_at: float = -inf
     _news: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
@@ -72,11 +77,14 @@ class Writer:
 
     def soon(self) -> None:
         """What is in the batch is due unless something was kept just now; then in a moment."""
-        self._due_at(self._began + PACE)
+        if self._due == inf:  # else it is due already, or just then; this is asked of every word
+            self._due_at(self._began + PACE)
 
     def some_time(self) -> None:
-        """What is in the batch has to be kept before long."""
-        self._due_at(trio.current_time() + LAZY)
+        """The tasks in the batch that have ended have to be packed before long."""
+        if self._pack_at == inf:
+            self._pack_at = trio.current_time() + LAZY
+            self._sooner.set()
 
     def _due_at(self, moment: float) -> None:
         if moment < self._due:
@@ -141,15 +149,20 @@ class Writer:
             log.error("%d writes were not kept, and nobody was told of them", lost)
 
     async def _wait(self) -> None:
-        while (moment := min(self._due, self._tidy_at)) > trio.current_time():
+        while (moment := min(self._due, self._pack_at, self._tidy_at)) > trio.current_time():
             self._sooner = trio.Event()
             with trio.move_on_at(moment):
                 await self._sooner.wait()
 
     async def _keep(self) -> Batch:
+        self._began = trio.current_time()
         self._under_way, self.batch = self.batch, Batch()
         self._number += 1
-        self._began = trio.current_time()
+        endings = self._under_way.endings
+        if self._under_way.pressing and len(endings) < PACK and self._began < self._pack_at:
+            self._under_way.endings, self.batch.endings = [], endings
+        else:
+            self._pack_at = inf
         pause = SOON
         while (why := await self._attempt()) is not None:
             if not self.trouble:
