@@ -28,21 +28,20 @@ from pathlib import Path
 from typing import Any, Literal, NoReturn, Protocol
 
 from attrs import field, frozen
+from msgspec import Struct
 
 from a2acore.model import AgentSkill, Artifact, Message, Metadata, Part, Task
 
 # What an agent does
 
 
-@frozen
-class Text:
+class Text(Struct, frozen=True, gc=False):
     """A further piece of the answer."""
 
     text: str
 
 
-@frozen
-class Thought:
+class Thought(Struct, frozen=True, gc=False):
     """A further piece of the agent's thinking."""
 
     text: str

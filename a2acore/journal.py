@@ -50,9 +50,10 @@ class Journal:
 
     def append(self, event: Written) -> None:
         """Record an event, and wake the followers."""
-        self._events.append(event)
-        if len(self._events) >= 2 * self.window:  # rarely, and half of it, so that it costs nothing
-            del self._events[: self.window]
+        events = self._events
+        events.append(event)
+        if len(events) >= 2 * self.window:  # rarely, and half of it, so that it costs nothing
+            del events[: self.window]
             self._first += self.window
         if self._news:
             self._news.unpark_all()
@@ -166,12 +167,13 @@ class Follower:
         if known is None or known[0] != behind:
             known = shared[form] = behind, []
         texts = known[1]
-        size = sum(map(len, texts))
+        room = PIECE - sum(map(len, texts))
         for event in news[len(texts) :]:
-            if size >= PIECE:
+            if room <= 0:
                 break
-            texts.append(text := write(event))
-            size += len(text)
+            text = write(event)
+            texts.append(text)
+            room -= len(text)
         self._at = behind + min(len(texts), len(news))
         return texts[: len(news)]
 

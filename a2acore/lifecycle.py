@@ -63,7 +63,7 @@ def follow(state: TaskState, event: TaskStatusUpdateEvent | TaskArtifactUpdateEv
     """
     if state in TERMINAL:
         raise IllegalTransition(f"the task is {state.name}, and stays so")
-    if not isinstance(event, TaskStatusUpdateEvent):
+    if isinstance(event, TaskArtifactUpdateEvent):
         return state
     if event.status.state not in NEXT[state]:
         raise IllegalTransition(f"{state.name} -> {event.status.state.name}")
@@ -105,7 +105,13 @@ class Growing:
                 self._close()
                 self.done.append(part)
                 continue
-            if self.open is None or not _continues(self.open, part):
+            before = self.open
+            if (
+                before is None
+                or part.metadata != before.metadata
+                or part.media_type != before.media_type
+                or part.filename != before.filename
+            ):
                 self._close()
                 self.open = part
             self.chunks.append(part.text)
@@ -123,14 +129,6 @@ class Growing:
             self.chunks[:] = [text]
             parts = (*parts, _with_text(self.open, text))
         return structs.replace(self.last, parts=parts)
-
-
-def _continues(open_: Part, part: Part) -> bool:
-    return (
-        part.metadata == open_.metadata
-        and part.media_type == open_.media_type
-        and part.filename == open_.filename
-    )
 
 
 def _with_text(part: Part, text: str) -> Part:
@@ -165,11 +163,17 @@ class Record:
     def apply(self, event: TaskStatusUpdateEvent | TaskArtifactUpdateEvent) -> None:
         """Make an event part of the task."""
         follow(self.status.state, event)
-        if isinstance(event, TaskArtifactUpdateEvent):
-            self._take(event)
-        else:
+        if isinstance(event, TaskStatusUpdateEvent):
             self._keep_status_message()
             self.status = event.status
+            return
+        artifact = event.artifact
+        growing = self.artifacts.get(artifact.artifact_id)
+        if growing is None or not event.append:
+            growing = self.artifacts[artifact.artifact_id] = Growing.of(artifact)
+        else:
+            growing.add(artifact.parts)
+        growing.whole = event.last_chunk
 
     def take(self, item: Message | TaskStatusUpdateEvent | TaskArtifactUpdateEvent) -> None:
         """Make a line of the task's log part of the task: what its caller said, or an event."""
@@ -204,12 +208,3 @@ class Record:
         else:
             self._places[key] = len(self.history)
             self.history.append(message)
-
-    def _take(self, event: TaskArtifactUpdateEvent) -> None:
-        artifact = event.artifact
-        growing = self.artifacts.get(artifact.artifact_id)
-        if growing is None or not event.append:
-            growing = self.artifacts[artifact.artifact_id] = Growing.of(artifact)
-        else:
-            growing.add(artifact.parts)
-        growing.whole = event.last_chunk

@@ -11,7 +11,6 @@ from datetime import UTC, datetime
 from functools import partial
 from math import inf
 from typing import Protocol
-from uuid import uuid4
 
 import trio
 from attrs import define, field
@@ -21,6 +20,7 @@ from a2acore.clock import now
 from a2acore.decisions import Decisions, notice
 from a2acore.errors import UnsupportedOperation
 from a2acore.held import Held
+from a2acore.ids import new_hex
 from a2acore.ledger import nothing
 from a2acore.lifecycle import Record
 from a2acore.model import Message, Metadata, TaskState, TaskStatusUpdateEvent
@@ -76,9 +76,9 @@ class Questions:
         """Tell what the agent does: at once, or behind the answer that is awaited."""
         if self.pause is None:
             self._tell(events)
-        else:
-            for event in events:
-                self._held.add(event)
+            return
+        for event in events:
+            self._held.add(event)
 
     async def ask(self, asking: Asking) -> Answer:
         """Have it decided: by the policy, or by the caller, one question after the other."""
@@ -93,7 +93,7 @@ class Questions:
             if self.over:
                 return OVER
             limit = self.decisions.policy.time_limit
-            pause = Pause(uuid4().hex, asking, trio.current_time() + limit)
+            pause = Pause(new_hex(), asking, trio.current_time() + limit)
             publish = partial(setattr, self, "published", pause)
             self._tell([*self.scribe.flush(), self._question(pause)], publish)
             self.pause = pause

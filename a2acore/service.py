@@ -11,7 +11,6 @@ import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
 from urllib.parse import urlsplit
-from uuid import uuid4
 from weakref import WeakValueDictionary
 
 import msgspec
@@ -35,6 +34,7 @@ from a2acore.errors import (
     TaskNotFound,
     UnsupportedOperation,
 )
+from a2acore.ids import new_hex, new_id
 from a2acore.journal import RESTING, Follower, Journal
 from a2acore.lifecycle import TERMINAL
 from a2acore.limits import UNNAMED
@@ -379,8 +379,8 @@ class Service:
         webhook = await self._webhook(caller, message, request.configuration or NOTHING_SAID)
         if entry is None:
             if (parts := self._mere_reply(caller, message)) is not None:
-                context_id = message.context_id or str(uuid4())
-                return Message(uuid4().hex, Role.AGENT, parts, context_id)
+                context_id = message.context_id or new_id()
+                return Message(new_hex(), Role.AGENT, parts, context_id)
             run = self.supervisor.start(
                 caller.name, message, request.metadata or {}, choices, tuple(references.values())
             )

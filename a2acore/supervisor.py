@@ -11,7 +11,6 @@ import logging
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from pathlib import Path
-from uuid import uuid4
 
 import trio
 from attrs import define, field
@@ -23,6 +22,7 @@ from a2acore.clock import now
 from a2acore.compat import Switch, forms
 from a2acore.decisions import Decisions
 from a2acore.errors import ServerStopping, StoreTrouble, TooBusy
+from a2acore.ids import new_id
 from a2acore.journal import Journal
 from a2acore.ledger import nothing
 from a2acore.lifecycle import PAUSES, Record
@@ -102,8 +102,8 @@ class Supervisor:
         """
         if self._stopping:
             raise ServerStopping
-        task_id = str(uuid4())
-        context_id = message.context_id or str(uuid4())
+        task_id = new_id()
+        context_id = message.context_id or new_id()
         key = conversation(owner, context_id)
         context = self._contexts.get(key) or Context()
         ahead = len(context.line)

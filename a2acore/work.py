@@ -11,7 +11,6 @@ import os.path
 from datetime import datetime
 from pathlib import Path
 from typing import Any
-from uuid import uuid4
 
 from attrs import asdict, define, evolve, field
 
@@ -29,6 +28,7 @@ from a2acore.backend import (
     Usage,
 )
 from a2acore.diff import Files, Outcome, unified
+from a2acore.ids import new_hex
 from a2acore.lifecycle import EXTENSION, Record
 from a2acore.model import (
     Artifact,
@@ -168,7 +168,7 @@ class Scribe:
         said = {name: data[name] for name in names if name in data}
         parts = (Part(data=data),)
         return Message(
-            message_id=uuid4().hex,
+            message_id=new_hex(),
             role=Role.AGENT,
             parts=(Part(text=text), *parts) if text else parts,
             context_id=self.context_id,

@@ -35,9 +35,10 @@ from trio.testing import wait_all_tasks_blocked
 from a2acore.backend import Settings, find_backends
 from a2acore.server import Options, serve
 from bench import report
-from bench.asks import FEW, followed, gets, sends, streams
+from bench.asks import FEW, POOL, followed, gets, sends, streams
 from bench.load import Address, connected, exchanged
 from bench.speech import FIRST, Ask, named
+from bench.works import PAGE
 
 CEILINGS = Path(__file__).parent / "ceilings.json"
 SLACK = {"calls": 1.1, "steps": 1.25, "tasks": 1.1, "writes": 1.25, "reads": 1.25}
@@ -143,6 +144,11 @@ def _get(address: Address) -> Callable[[], Ask]:
     return gets(address, FIRST)
 
 
+def _list(address: Address) -> Callable[[], Ask]:
+    gets(address, FIRST)  # so that there are some
+    return lambda: Ask(FIRST.list_tasks(PAGE), lambda body: FIRST.page(body, PAGE, POOL))
+
+
 def _stream(chunks: int) -> Callable[[Address], Callable[[], Ask]]:
     return lambda address: streams(FIRST, chunks)
 
@@ -159,6 +165,7 @@ def _followers(number: int, address: Address) -> Iterator[Play]:
 WORKS = {
     "card": _asking(_card),
     "get": _asking(_get),
+    "list 50 of 64": _asking(_list),
     "send": _asking(_send),
     "stream of 10": _asking(_stream(10)),
     "stream of 200": _asking(_stream(200), 5),

@@ -83,7 +83,7 @@ class Ear:
         async def take(message: AsgiMessage) -> None:
             self.got += message["body"]
 
-        await tell(stream, DIALECT, ends, take, heartbeat=1e9)
+        await tell(stream, DIALECT, ends, take)
 
     def frames(self) -> list[sse.SSEvent]:
         return sse.Decoder().feed(self.got)

@@ -38,8 +38,8 @@ FLOORS = {
         "policy "
         # How much is taken on, told the time; and what is not told to anybody.
         "limits redaction "
-        # Which hosts are this machine.
-        "loopback "
+        # Which hosts are this machine; what new things are called.
+        "loopback ids "
         # Who may come in, as a file says it; and how such files are read.
         "credentials tables "
         # The port stands at the door of the runtime floor; its words have to be known below it.

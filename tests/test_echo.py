@@ -190,7 +190,7 @@ async def test_a_turn_tells_its_usage_once_and_it_adds_up(caller: Caller) -> Non
     assert turn.said[-1] is turn.of(Usage)[0]
 
 
-async def test_every_turn_lets_others_run(caller: Caller) -> None:
+async def test_a_turn_that_was_cancelled_does_not_go_on(caller: Caller) -> None:
     with trio.CancelScope() as scope:
         scope.cancel()
         await caller.prompt("hello")

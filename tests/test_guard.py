@@ -219,8 +219,8 @@ async def test_a_body_that_is_there_already_has_no_clock(
         said.append(message)
 
     said: list[Message] = []
-    scope = {"type": "http", "method": "POST", "path": "/", "headers": []}
-    scope |= {"http_version": "1.1", WHOLE: whole}
+    about = {"http_version": "1.1", "method": "POST", "path": "/", "headers": []}
+    scope: Scope = {"type": "http", **about, WHOLE: whole}
     await Guard(size, body_time=1)(scope, receive, send)
     assert said[0]["status"] == status
 

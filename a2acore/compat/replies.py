@@ -7,11 +7,11 @@ is refused, and the question stays open.
 from __future__ import annotations
 
 from typing import Literal
-from uuid import uuid4
 
 from a2acore import forms
 from a2acore.backend import Answer, Option, Permission, Question
 from a2acore.errors import InvalidParams
+from a2acore.ids import new_hex
 from a2acore.lifecycle import EXTENSION
 from a2acore.model import Message, Metadata, Part, Role
 from a2acore.pause import Pause
@@ -72,7 +72,7 @@ def message(reply: Reply, answer: Answer, task_id: str, context_id: str) -> Mess
     if answer.data is not None:
         parts = (*parts, Part(data=answer.data))
     return Message(
-        uuid4().hex,
+        new_hex(),
         Role.USER,
         parts,
         context_id,

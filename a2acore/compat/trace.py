@@ -10,11 +10,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any, Literal
-from uuid import uuid4
 
 from attrs import define, field
 
 from a2acore.compat import said
+from a2acore.ids import new_id
 from a2acore.lifecycle import TERMINAL, Record
 from a2acore.model import (
     AgentExtension,
@@ -128,7 +128,7 @@ class Trace:
             whole["backend"] = self.agent
         part = Part(data={**whole, **data}, metadata={"mimeType": "application/json"})
         artifact = Artifact(
-            f"{name}-{uuid4()}",
+            f"{name}-{new_id()}",
             (part,),
             name,
             metadata={"traceType": name, "timestamp": now},

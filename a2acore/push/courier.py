@@ -13,13 +13,13 @@ import re
 from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
-from uuid import uuid4
 
 import trio
 from attrs import define
 from msgspec import structs
 
 from a2acore.errors import InvalidParams, TaskNotFound, Violation
+from a2acore.ids import new_hex
 from a2acore.limits import LIMITS, Limits
 from a2acore.model import TaskPushNotificationConfig
 from a2acore.push.guard import Forbidden, Guard
@@ -96,7 +96,7 @@ class Courier:
         It takes the place of the one of the same id. Without an id it gets one. A `plain` one is
         told without our extension.
         """
-        config = structs.replace(config, id=_id(config, line) or uuid4().hex)
+        config = structs.replace(config, id=_id(config, line) or new_hex())
         webhook = Webhook(config, line, plain)
         place = Place(EVERYTHING if heard is None else heard.follower.number)
         self._rounds.stop((config.task_id, config.id))

@@ -56,19 +56,20 @@ class Echo:
 
     async def run(self, turn: Turn) -> str | None:
         """Play what the script, or else the prompt, asks for."""
-        await trio.lowlevel.checkpoint()
+        await trio.lowlevel.checkpoint_if_cancelled()
+        text = turn.text
         number = self.turns.get(turn.conversation, 0) + 1
         self.count(turn.conversation, number)
-        steps = self.steps(turn, number)
-        return await Player(turn, turn.text, number).play([placed(steps)])
+        steps = self.steps(turn.message, text, number)
+        return await Player(turn, text, number).play([placed(steps)])
 
     async def resume(self, turn: Turn) -> str | None:
         """Ask once more what was asked, and play what comes after it."""
         await trio.lowlevel.checkpoint()
-        place = kept(turn)
-        ways = onward(self.steps(turn, place.turn), place.at)
+        place, text = kept(turn), turn.text
+        ways = onward(self.steps(turn.message, text, place.turn), place.at)
         self.count(turn.conversation, place.turn)
-        return await Player(turn, turn.text, place.turn, place.so_far, again=True).play(ways)
+        return await Player(turn, text, place.turn, place.so_far, again=True).play(ways)
 
     def reply(self, message: Message, conversation: str) -> tuple[Part, ...] | None:
         """The mere message that the script has for this one. It does not count as a turn."""
@@ -86,10 +87,10 @@ class Echo:
         if len(self.turns) > MOST_CONTEXTS:
             del self.turns[next(iter(self.turns))]
 
-    def steps(self, turn: Turn, number: int) -> Iterable[Step | Reply]:
+    def steps(self, message: Message, text: str, number: int) -> Iterable[Step | Reply]:
         """What the `number`th turn of its context plays."""
-        rule = self.rule(turn.message, turn.text, number)
-        return words.read(turn.text) if rule is None else rule.steps
+        rule = self.rule(message, text, number)
+        return words.read(text) if rule is None else rule.steps
 
     def rule(self, message: Message, text: str, number: int) -> Rule | None:
         """The first rule for a message."""

@@ -139,11 +139,13 @@ class Player:
 
     async def speak(self, kind: type[Text | Thought], text: str) -> None:
         """Say the text word by word, as agents do, letting others run now and then."""
-        for word in WORD.findall(text):
-            self.turn.say(kind(word))
-            self.words += 1
-            if self.words % BREATH == 0:
+        say = self.turn.say
+        words = WORD.findall(text)
+        for number, word in enumerate(words, self.words + 1):
+            say(kind(word))
+            if number % BREATH == 0:
                 await trio.lowlevel.checkpoint()
+        self.words += len(words)
         self.so_far.written += len(text)
 
     def fill(self, text: str) -> str:
