@@ -43,7 +43,8 @@ class Journal:
     _first: int = 0
     """The number of the last event that it does not hold, because it came before it."""
     _texts: dict[str, tuple[int, list[bytes]]] = field(factory=dict)
-    """What followers have made of some events, for each other: by form, behind which number."""
+    """What followers have made of the newest events, for each other: by form, behind which number
+    they begin."""
     _events: list[Written] = field(factory=list)
     _news: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
     _rests: trio.lowlevel.ParkingLot = field(factory=trio.lowlevel.ParkingLot)
@@ -162,20 +163,27 @@ class Follower:
     ) -> Sequence[bytes]:
         """What it took last, in some form, as far as there is room in one piece; it goes back to
         behind that. Written once for all who follow, as long as they keep up with each other."""
-        shared, behind = self._journal._texts, self._at - len(news)
-        known = shared.get(form)
-        if known is None or known[0] != behind:
-            known = shared[form] = behind, []
-        texts = known[1]
+        behind = self._at - len(news)
+        first, shared = self._journal._texts.get(form, (behind, []))
+        if not first <= behind <= first + len(shared):
+            first, shared = behind, []
+        texts = shared[behind - first :][: len(news)]
         room = PIECE - sum(map(len, texts))
+        while texts and room + len(texts[-1]) <= 0:
+            room += len(texts.pop())
         for event in news[len(texts) :]:
             if room <= 0:
                 break
             text = write(event)
+            shared.append(text)
             texts.append(text)
             room -= len(text)
-        self._at = behind + min(len(texts), len(news))
-        return texts[: len(news)]
+        self._at = behind + len(texts)
+        if len(shared) > 2 * AT_ONCE:
+            first += len(shared) - AT_ONCE
+            del shared[:-AT_ONCE]
+        self._journal._texts[form] = first, shared
+        return texts
 
     def skip(self) -> None:
         """Go on from here, as one who joins now; for the same reason not async."""
