@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from os import urandom
+import os
 from uuid import UUID
 
 AT_ONCE = 64
@@ -10,6 +10,7 @@ AT_ONCE = 64
 
 _drawn: list[bytes] = []
 """What no id was made of yet. Threads may share it: to take one is one step."""
+os.register_at_fork(after_in_child=_drawn.clear)  # or two processes would draw the same
 
 
 def new_id() -> str:
@@ -26,7 +27,7 @@ def _uuid() -> UUID:
     try:
         drawn = _drawn.pop()
     except IndexError:
-        some = urandom(16 * AT_ONCE)
+        some = os.urandom(16 * AT_ONCE)
         drawn = some[:16]
         _drawn.extend(some[at : at + 16] for at in range(16, len(some), 16))
     return UUID(bytes=drawn, version=4)

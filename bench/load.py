@@ -4,7 +4,7 @@ answered.
 A closed loop, so a slow answer delays the next question: the times are those of polite callers at
 that number, not of a crowd that comes whether or not it is served. One thread, one epoll, plain
 sockets: its own use of CPU is measured too, and a result says how much of a core it was. Every
-answer is read and judged, but while the server has the next question: its rate is not ours.
+answer is read and judged, while the server has the next question already: it does not wait for us.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ import select
 import socket
 import time
 from collections.abc import Callable
+from contextlib import suppress
 
 from attrs import define, evolve, field, frozen
 
@@ -120,11 +121,12 @@ class _Turn:
 @define(eq=False)
 class _Caller:
     sock: socket.socket
-    turn: _Turn
+    turn: _Turn = field(init=False)
 
     def begin(self, ask: Ask) -> None:
         self.turn = _Turn(ask)
-        self.sock.sendall(ask.request)
+        with suppress(OSError):  # where nothing can be sent, there is no answer: `hear` tells
+            self.sock.sendall(ask.request)
 
     def hear(self) -> bool:
         """Take what there is; whether the answer is whole.
@@ -235,11 +237,13 @@ class _Crowd:
     wrong: str = ""
 
     def join(self) -> None:
-        ask = self.asks()
-        caller = _Caller(connected(self.address), _Turn(ask))
+        try:
+            caller = _Caller(connected(self.address))
+        except OSError as exc:
+            raise Hopeless(f"no connection: {exc}") from exc
         self.callers[caller.sock.fileno()] = caller
         self.poll.register(caller.sock.fileno(), select.EPOLLIN)
-        caller.begin(ask)
+        caller.begin(self.asks())
 
     def part(self, caller: _Caller) -> None:
         del self.callers[caller.sock.fileno()]

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from attrs import frozen
+
 from a2acore.backend import Choices
 from a2acore.lifecycle import Record
 from a2acore.model import (
@@ -63,15 +65,23 @@ def begin(
     return record
 
 
+@frozen
+class Taking:
+    """Takes lines into a record. Equal for one record, as a server's is: a store may tell at once
+    what it was given in a row."""
+
+    record: Record
+    told: Callable[[], None]
+
+    def __call__(self, items: Sequence[Item]) -> None:
+        for item in items:
+            self.record.take(item)
+        self.told()
+
+
 def write(store: Store, record: Record, *items: Item, told: Callable[[], None] = nothing) -> None:
     """Give some lines; they are taken into the record when that is told."""
-
-    def take(items: Sequence[Item]) -> None:
-        for item in items:
-            record.take(item)
-        told()
-
-    store.append(record, items, take)
+    store.append(record, items, Taking(record, told))
 
 
 def end(

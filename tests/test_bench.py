@@ -5,6 +5,8 @@ from __future__ import annotations
 import json
 import os
 import re
+import socket
+import struct
 import sys
 from collections.abc import Callable
 from functools import partial
@@ -279,6 +281,28 @@ async def test_an_answer_that_breaks_off_is_an_error() -> None:
         nursery.cancel_scope.cancel()
     assert (load.count, load.errors) == (2, 1)
     assert "closed" in load.wrong
+
+
+async def test_a_right_answer_counts_though_its_connection_takes_no_further_question() -> None:
+    async def answer(stream: trio.SocketStream) -> None:
+        await stream.receive_some()
+        await stream.send_all(SIZED)
+        stream.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        await trio.aclose_forcefully(stream)  # whoever sends something now cannot
+
+    async with trio.open_nursery() as nursery:
+        [listener] = await nursery.start(partial(trio.serve_tcp, answer, 0, host="127.0.0.1"))
+        ask = Ask(FIRST.card(), lambda body: None)
+        load = await driven(listener.socket.getsockname(), lambda: ask, 1, 5)
+        nursery.cancel_scope.cancel()
+    assert (load.count, load.errors) == (5, 4), load.wrong
+
+
+async def test_a_server_that_is_not_there_is_given_up() -> None:
+    with socket.socket() as sock:
+        sock.bind(("127.0.0.1", 0))  # and listens to nobody
+        with pytest.raises(Hopeless, match="no connection"):
+            await driven(sock.getsockname(), sends(FIRST, 5), 1, 1)
 
 
 # The smallest run, of real processes

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 import trio
 from hypothesis import given
 from hypothesis import strategies as st
 from trio.testing import wait_all_tasks_blocked
 
-from a2acore.journal import FellBehind, Follower, Journal
+from a2acore.journal import AT_ONCE, PIECE, FellBehind, Follower, Journal
 from a2acore.model import TaskState, TaskStatus, TaskStatusUpdateEvent
+from a2acore.work import Written
 
 
 def event(number: int, state: TaskState = TaskState.WORKING) -> TaskStatusUpdateEvent:
@@ -76,6 +79,151 @@ async def test_a_slow_follower_is_cut_off_and_never_skips(window: int, pauses: l
             return
         assert [int(e.context_id) for e in more] == list(range(heard, appended))
         heard = appended
+
+
+# Told in pieces
+
+
+FORMS = ("one", "two")
+RUNS = st.tuples(st.just("append"), st.sampled_from([1, 3, AT_ONCE + 1]), st.integers(0, 2))
+JOINS = st.tuples(st.just("join"), st.integers(0, 400), st.sampled_from(FORMS))
+READS = st.tuples(st.just("read"), st.integers(0, 5), st.none())
+MUCH = (1, PIECE // 3, PIECE + 1)
+"""Bytes that an event has in some form."""
+
+
+def written(form: str, number: int, size: int) -> bytes:
+    return f"{form} {number}".encode().ljust(MUCH[size])
+
+
+@given(
+    window=st.sampled_from([2, 10_000]), script=st.lists(RUNS | JOINS | READS | READS, max_size=40)
+)
+async def test_what_is_told_in_pieces_is_all_of_it_once_and_in_order_whoever_shares_it(
+    window: int, script: list[tuple[str, int, object]]
+) -> None:
+    """Steps: append some events of a size; join in a form, so many events before the last one, with
+    as many from elsewhere as the journal has forgotten; have a follower told what one piece holds.
+    """
+    journal = Journal(window)
+    sizes: list[int] = []
+    followers: list[tuple[Follower, str, int]] = []
+    events: list[TaskStatusUpdateEvent] = []
+    for what, many, how in script:
+        if what == "append":
+            for _ in range(many):
+                events.append(event(len(sizes)))
+                sizes.append(int(str(how)))
+                journal.append(events[-1])
+        elif what == "join":
+            at = max(0, len(sizes) - many)
+            here = at
+            while (follower := journal.follow_behind(at, events[at:here])) is None:
+                here += 1
+            followers.append((follower, str(how), here))
+        elif (
+            many < len(followers)
+            and followers[many][0].number < len(sizes)
+            and not await told(*followers[many], sizes, window)
+        ):
+            del followers[many]
+    journal.close()
+    for follower, form, here in followers:
+        while follower.number < len(sizes) and await told(follower, form, here, sizes, window):
+            pass
+        if follower.number == len(sizes):
+            assert await follower.some() == ()
+
+
+async def told(follower: Follower, form: str, here: int, sizes: list[int], window: int) -> bool:
+    """Have it told one piece, which must be what comes next; whether it may go on.
+
+    Up to number `here` it brought along what it hears, so that it cannot fall behind.
+    """
+    at = follower.number
+    try:
+        news = await follower.some()
+    except FellBehind:
+        assert at >= here
+        assert len(sizes) - at > window
+        return False
+    assert news
+
+    def write(event: Written) -> bytes:
+        return written(form, int(event.context_id), sizes[int(event.context_id)])
+
+    texts = follower.texts(form, news, write)
+    assert 0 < len(texts) <= AT_ONCE
+    assert sum(map(len, texts[:-1])) < PIECE
+    assert list(texts) == [written(form, n, sizes[n]) for n in range(at, at + len(texts))]
+    assert follower.number == at + len(texts)
+    return True
+
+
+async def test_who_keeps_up_with_another_has_nothing_written_anew() -> None:
+    journal = Journal()
+    followers = [journal.follow() for _ in range(3)]
+    made: list[str] = []
+
+    def write(event: Written) -> bytes:
+        made.append(event.context_id)
+        return event.context_id.encode()
+
+    for number in range(0, 6, 2):
+        journal.append(event(number))
+        journal.append(event(number + 1))
+        for follower in followers:
+            news = await follower.some()
+            assert news is not None
+            assert len(follower.texts("form", news, write)) == 2
+    assert made == ["0", "1", "2", "3", "4", "5"]
+
+
+async def test_who_brings_less_along_than_others_heard_is_told_that_much_and_then_the_rest() -> (
+    None
+):
+    journal = Journal()
+    for number in range(2):
+        journal.append(event(number))
+    first, second = journal.follow_from_start(), journal.follow_behind(0, [event(0)])
+    assert second is not None
+    heard: list[Sequence[bytes]] = []
+    for follower in (first, second, second):
+        news = await follower.some()
+        assert news is not None
+        heard.append(follower.texts("form", news, lambda event: event.context_id.encode()))
+    assert heard == [[b"0", b"1"], [b"0"], [b"1"]]
+
+
+async def test_who_is_stirred_hears_silence_and_then_goes_on_where_it_was() -> None:
+    journal = Journal()
+    heard: list[int | None] = []
+    patient: list[int] = []
+
+    async def listen(follower: Follower) -> None:
+        while (news := await follower.some()) != ():
+            heard.extend([None] if news is None else [int(each.context_id) for each in news])
+
+    async def wait(follower: Follower) -> None:
+        patient.extend(await hear(follower))
+
+    async with trio.open_nursery() as nursery:
+        nursery.start_soon(listen, journal.follow())
+        nursery.start_soon(wait, journal.follow())
+        for number in range(2):
+            await wait_all_tasks_blocked()
+            journal.stir()
+            await wait_all_tasks_blocked()
+            journal.append(event(number))
+            journal.stir()  # they have been woken already, and have something to hear
+        await wait_all_tasks_blocked()
+        journal.close()
+        journal.stir()
+    assert heard == [None, 0, None, 1]
+    assert patient == [0, 1]
+
+
+# Falling behind
 
 
 async def test_a_follower_that_fell_behind_may_join_again() -> None:

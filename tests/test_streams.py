@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 from typing import Any
 
@@ -375,6 +375,42 @@ async def test_who_falls_too_far_behind_is_told_so_and_may_subscribe_again(
         snapshot = again.said(way)[0]
         assert snapshot.state == "input-required"
         assert text_of(snapshot.inside).split()[-1] == "50000"
+
+
+async def test_all_lines_and_bindings_hear_every_event_once_early_or_late(tmp_path: Path) -> None:
+    """And an end is `final` on 0.3, though others were told of it before."""
+    begin, *_ = WAYS
+    async with open_echo(tmp_path) as echo, open_app(echo, "http://agent.example") as app:
+        asking = Caller(begin.spell("send", {"message": begin.message("credential long:3000")}))
+        asking.reads.set()
+        await asking.call(app)
+        task = begin.unwrap(json.loads(asking.body))["task"]["id"]
+        listening = [(way, Caller(way.spell("subscribe", {"id": task}))) for way in WAYS * 2]
+        async with AsyncExitStack() as calls:
+            over = [await calls.enter_async_context(calling(app, each)) for _, each in listening]
+            for _, early in listening[: len(WAYS)]:
+                early.reads.set()
+            await wait_all_tasks_blocked()
+            answer = Caller(begin.spell("send", {"message": begin.message("done", taskId=task)}))
+            answer.reads.set()
+            await answer.call(app)
+            for _, late in listening[len(WAYS) :]:
+                late.reads.set()
+            for each in over:
+                await each.wait()
+    for way, caller in listening:
+        _, *events = sse.Decoder().feed(caller.body)
+        numbers = [int(each.id) for each in events]
+        assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
+        _, *told = caller.said(way)
+        words = [said.inside["artifact"]["parts"] for said in told if "artifact" in said.inside]
+        text = "".join(part["text"] for parts in words for part in parts)
+        assert [each for each in text.split() if each.isdigit()] == [*map(str, range(1, 3001))]
+        ends = [bool(said.inside.get("final")) for said in told]
+        assert ends == [False] * (len(told) - 1) + [way.old]
+        assert told[-1].state == "completed"
+    bodies = [caller.body for _, caller in listening]
+    assert bodies[: len(WAYS)] == bodies[len(WAYS) :]
 
 
 async def test_a_caller_that_does_not_read_holds_nobody_up(tmp_path: Path) -> None:

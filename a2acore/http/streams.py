@@ -52,7 +52,7 @@ async def tell(
             continue
         told, over = _told(follower, news, dialect, ends, heard + 1)
         await send(piece(told, more=not over))
-        del news, told
+        del news, told  # likewise
 
 
 def _told(
