@@ -24,7 +24,9 @@ from trio import TASK_STATUS_IGNORED, TaskStatus
 
 from a2acore.asgi import ASGIApp
 from a2acore.front import Connection, Front, Patience, Site
+from a2acore.front.door import Door
 from a2acore.front.lookout import open_lookout
+from a2acore.front.writing import refused
 from a2acore.lifespan import open_lifespan
 from a2acore.limits import LIMITS, Limits, Tally
 from a2acore.middleware.floods import network_of
@@ -37,15 +39,7 @@ network, and what a client that never reads can cost us."""
 
 PATIENCE = Patience()
 
-_TOO_MANY = TooMany("There are too many connections already", 5)
-CROWDED = b"".join(
-    (
-        b"HTTP/1.1 429 Too Many Requests\r\n",
-        *(b"%b: %b\r\n" % header for header in _TOO_MANY.headers(close=True)),
-        b"\r\n",
-        _TOO_MANY.body(),
-    )
-)
+CROWDED = TooMany("There are too many connections already", 5)
 """What a connection hears that there is no room for."""
 
 logger = logging.getLogger("a2acore.serve")
@@ -103,8 +97,9 @@ async def listen(
             crowd = Crowd(Site(app, state, patience, tls is not None, lookout), tls, limits, front)
             async with trio.open_nursery() as door:
                 task_status.started(bound)
+                doors = [Door(listener) for listener in listeners]
                 door.start_soon(
-                    partial(trio.serve_listeners, crowd.serve, listeners, handler_nursery=nursery)
+                    partial(trio.serve_listeners, crowd.serve, doors, handler_nursery=nursery)
                 )
                 await shutdown()
                 if drain is not None:
@@ -188,7 +183,7 @@ class Crowd:
                     trio.move_on_after(self._site.patience.linger),
                     suppress(trio.BrokenResourceError),
                 ):
-                    await stream.send_all(CROWDED)
+                    await stream.send_all(refused(CROWDED, head_only=False))
 
     async def _greet(self, stream: trio.SocketStream, address: str) -> Connection | None:
         """A connection to speak on: where TLS is spoken, once it is agreed on, if it can be."""

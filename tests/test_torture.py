@@ -27,6 +27,7 @@ from a2acore import asgi
 from a2acore.asgi import LEAVING, ASGIApp, ClientGone, Receive, Scope, Send
 from a2acore.front import Patience
 from a2acore.front.site import READ
+from a2acore.limits import Limits
 from a2acore.listener import listen
 from a2acore.middleware.guard import Guard, read_body
 from tests.raw_http import FRONTS, GET, Answer, Client, Server, Serving, get, post
@@ -124,6 +125,8 @@ AMBIGUOUS = {
     "a space in the target": (b"GET /a b HTTP/1.1\r\nHost: test\r\n\r\n", 400),
     "a tab for a space": (b"GET\t/\tHTTP/1.1\r\nHost: test\r\n\r\n", 400),
     "no version": (b"GET /\r\n\r\n", 400),
+    "a method in lower case": (b"head / HTTP/1.1\r\nHost: test\r\n\r\n", 400),
+    "a method in both cases": (b"Get / HTTP/1.1\r\nHost: test\r\n\r\n", 400),
     "a version of words": (b"GET / HTTP/one\r\nHost: test\r\n\r\n", 400),
     "a chunk without a size": (chunked(b"\r\n", b"0\r\n\r\n"), 400),
     "a chunk of a negative size": (chunked(b"-1\r\n"), 400),
@@ -968,6 +971,18 @@ async def test_an_app_may_answer_before_it_reads(serving: Serving) -> None:
         await client.until(b"two")
 
 
+async def test_a_request_that_breaks_while_it_is_answered_has_one_answer_and_is_nobodys_failure(
+    serving: Serving, caplog: pytest.LogCaptureFixture
+) -> None:
+    app = answering(start(), piece(b"h", more=True), piece(b"i"))
+    async with serving(app, patience=QUICK) as server:
+        for _ in range(50):  # who writes first, the app or we, is up to trio
+            async with server.client() as client:
+                await client.send(chunked(b"1\r\na\r\nno size\r\n") + GET)
+                assert (await client.rest()).count(b"HTTP/1.1 ") == 1
+    assert not caplog.records
+
+
 async def test_a_body_that_nobody_read_is_passed_over_if_it_was_all_there() -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/unread":
@@ -981,6 +996,62 @@ async def test_a_body_that_nobody_read_is_passed_over_if_it_was_all_there() -> N
             assert (await client.ask(unread)).body == b"hi"
             assert (await client.ask(post(b"other", "Content-Length: 5"))).body == b"POST / other"
             assert (await client.ask(GET)).body == b"GET / "
+
+
+# Making room
+
+
+@pytest.mark.parametrize(
+    ("sent", "status"),
+    [
+        (b"G", None),
+        (GET + b"GET / HTTP/1.1\r\nHost:", 200),
+        (b"no request\n", 400),
+        (post(b"", "Content-Length: 9"), 413),
+    ],
+    ids=["a byte", "half a head", "no request", "a body too long"],
+)
+async def test_who_is_sent_away_for_another_is_gone_at_once(
+    sent: bytes, status: int | None
+) -> None:
+    """Nobody lingers in a place that is another's: that would be more connections than may be."""
+    patience = Patience(linger=60)
+    limits = Limits(connections=1)
+    guarded = Guard(echo, max_body=5)
+    async with (
+        native(guarded, patience=patience, limits=limits) as server,
+        server.client() as client,
+    ):
+        await client.send(sent)
+        if status is not None:
+            assert (await client.answer()).status == status
+        await wait_all_tasks_blocked(0.01)
+        async with server.client() as newcomer:
+            assert (await newcomer.ask(GET)).status == 200
+        with pytest.raises(trio.BrokenResourceError):
+            await for_ever(client, b"x")
+
+
+async def test_who_is_turned_away_is_told_when(serving: Serving) -> None:
+    # "An origin server with a clock MUST generate a Date header field in all 2xx (Successful), 3xx
+    # (Redirection), and 4xx (Client Error) responses" (RFC 9110, 6.6.1)
+    asked = trio.Event()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        asked.set()
+        await trio.sleep_forever()
+
+    async with (
+        serving(app, limits=Limits(connections=1), stop=0.1) as server,
+        server.client() as client,
+    ):
+        await client.send(GET)
+        await asked.wait()
+        async with server.client() as other:
+            answer = await other.answer()
+        assert answer.status == 429
+        assert answer.headers[b"date"].endswith(b" GMT")
 
 
 # Stopping, in each phase

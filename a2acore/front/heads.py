@@ -100,13 +100,16 @@ def _parse(head: bytes) -> Request:
     # Transfer-Encoding"; in HTTP/1.0 the latter is faulty framing (RFC 9112, 6.1)
     if chunked and (old or b"content-length" in said):
         raise refusal(400)
+    # "The method token is case-sensitive" (RFC 9110, 9.1), and ASGI knows it in capitals only. Were
+    # `head` HEAD to us, who sent it would wait for a body, and take the next answer for it.
+    if event.method != event.method.upper():
+        raise refusal(400)
     authority, target = _place(event.target)
     raw_path, _, query = target.partition(b"?")
     if authority:
         headers = (*(each for each in headers if each[0] != b"host"), (b"host", authority))
     return Request(
-        # "GET" is one method and "get" another; ASGI knows them in capitals only.
-        event.method.decode("ascii").upper(),
+        event.method.decode("ascii"),
         unquote(raw_path.decode("ascii")),
         raw_path,
         query,

@@ -155,6 +155,8 @@ class HypercornConnection:
             whole = True
         except (trio.BrokenResourceError, trio.ClosedResourceError) as exc:
             raise ClientGone("The client left") from exc
+        except trio.BusyResourceError as exc:  # `linger` says that nothing more will come
+            raise ClientGone("The request broke") from exc
         except trio.TooSlowError as exc:
             raise ClientGone(
                 f"The client read nothing for {self._site.patience.write:g} s"
@@ -204,7 +206,8 @@ class HypercornConnection:
             pass
         except* Exception as failed:
             logger.error("%s %s failed", scope["method"], scope["path"], exc_info=failed)
-        with suppress(ClientGone):
+        # An answer whose first bytes could not be written has begun for h11, and for hypercorn not.
+        with suppress(ClientGone, h11.LocalProtocolError):
             await send(None)  # hypercorn ends what the app left open: answers 500, or closes
 
 
@@ -217,6 +220,11 @@ class Http1(H11Protocol):
     async def _create_stream(self, request: h11.Request) -> None:
         if not request.http_version.startswith(b"1."):  # the preface of HTTP/2 looks like this
             await self._send_error_response(505)
+            await self.send(Closed())
+            return
+        # Hypercorn calls the app with HEAD where a client said `head`, and h11 waits for a body.
+        if request.method != request.method.upper():
+            await self._send_error_response(400)
             await self.send(Closed())
             return
         # "A server MAY ignore a received Upgrade header field" (RFC 9110, 7.8)
@@ -233,10 +241,13 @@ class Http1(H11Protocol):
     async def _send_error_response(self, status_code: int) -> None:
         refused = refusal(status_code)
         headers = [*refused.headers(close=True), *self.config.response_headers("h11")]
-        await self._send_h11_event(h11.Response(status_code=status_code, headers=headers))
+        send = self.connection.send
+        # In one piece: the app may want to answer meanwhile.
+        data = send(h11.Response(status_code=status_code, headers=headers)) or b""
         with suppress(h11.LocalProtocolError):  # an answer to HEAD has no body
-            await self._send_h11_event(h11.Data(data=refused.body()))
-            await self._send_h11_event(h11.EndOfMessage())
+            data += send(h11.Data(data=refused.body())) or b""
+            data += send(h11.EndOfMessage()) or b""
+        await self.send(RawData(data))
 
     async def _send_h11_event(self, event: H11SendableEvent) -> None:
         """Like hypercorn's, which drops without a word what an app sends after the client's request

@@ -75,8 +75,7 @@ class NativeConnection:
         try:
             with self._life:
                 await self._talk()
-            if not (self.gone or self._ended) and self._reader.unread:
-                await linger(self._stream, self._site.patience.linger)
+                await self._see_off()
         except ClientGone:
             pass
         finally:
@@ -104,6 +103,13 @@ class NativeConnection:
                 self._life.deadline = trio.current_time() + patience.keep_alive
         except Refusal as refusal:
             await self.write(refused(refusal, head_only=self._reader.head_only))
+
+    async def _see_off(self) -> None:
+        """Let the last answer arrive. Meanwhile the client's place may be another's."""
+        self._idle = True
+        self._life.deadline = inf
+        if not (self.gone or self._ended) and self._reader.unread:
+            await linger(self._stream, self._site.patience.linger)
 
     async def _request(self) -> Request | None:
         """The next request; nothing when there is none."""
