@@ -8,7 +8,7 @@ are the ways the task can end. There is a fourth: it is put away, for the next s
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -32,11 +32,11 @@ from a2acore.compat import Compat
 from a2acore.decisions import Decisions
 from a2acore.errors import StoreTrouble
 from a2acore.journal import Journal
-from a2acore.ledger import Ledger, nothing
+from a2acore.ledger import Ledger
 from a2acore.lifecycle import TERMINAL, Record
 from a2acore.model import Message, Metadata, Task, TaskState
 from a2acore.questions import Questions
-from a2acore.store import Item, Store
+from a2acore.store import Store
 from a2acore.wire.text import DEPTH, nests_deeper
 from a2acore.work import Scribe, visible
 
@@ -61,7 +61,7 @@ class Run:
     references: Sequence[Task]
     _decisions: Decisions
     _store: Store
-    _on_end: Callable[[Run], None]
+    _on_end: Callable[[Record], None]
     """Called when the end of the task has been told."""
     compat: Sequence[Compat] = ()
     """Further forms in which the work is told."""
@@ -74,17 +74,14 @@ class Run:
     """Set when no turn of the context is ahead of this one."""
     over: trio.Event = field(factory=trio.Event)
     """Set when nothing more will be said."""
-    ended: trio.Event = field(factory=trio.Event)
-    """Set when nothing more will be told."""
     questions: Questions = field(init=False)
     _ledger: Ledger = field(init=False)
     _why_cancelled: str = ""
-    _put_away: bool = False
 
     def __attrs_post_init__(self) -> None:
         record = self.record
-        self._ledger = Ledger(record, self.journal, record.state, self._store, self._told_the_end)
-        self.questions = Questions(record, self.scribe, self._decisions, self._tell)
+        self._ledger = Ledger(record, self.journal, self._store, self.compat, self._on_end)
+        self.questions = Questions(record, self.scribe, self._decisions, self._ledger.write)
 
     # The Turn
 
@@ -122,6 +119,11 @@ class Run:
 
     # The supervisor's side
 
+    @property
+    def ended(self) -> trio.Event:
+        """Set when nothing more will be told."""
+        return self._ledger.ended
+
     def cancel(self, why: str) -> None:
         """Stop the work. The task will be CANCELED, whatever the agent says about it."""
         if not self.scope.cancel_called:
@@ -132,7 +134,7 @@ class Run:
     def put_away(self) -> None:
         """Stop the work, and leave the task as it is, for the next server to go on with."""
         if not self.scope.cancel_called:
-            self._put_away = True
+            self._ledger.put_away = True
             self.questions.over = True
             self.scope.cancel()
 
@@ -142,13 +144,14 @@ class Run:
         message = self.scribe.message(
             f"Waiting for {turns} in this context", {"kind": "queued", "ahead": ahead}
         )
-        self._tell([self.scribe.status(TaskState.SUBMITTED, now(), message)])
+        self._ledger.write([self.scribe.status(TaskState.SUBMITTED, now(), message)])
 
     async def work(self, backend: Backend) -> None:
         """Do the turn and end the task: to be called in `scope`. Never raises an `Exception`."""
         try:
             begun = trio.Event()
-            self._tell([self.scribe.status(TaskState.WORKING, now(), self._why_again())], begun.set)
+            working = self.scribe.status(TaskState.WORKING, now(), self._why_again())
+            self._ledger.write([working], begun.set)
             # Not before that is kept: what is not known to have begun is begun again.
             if not begun.is_set():
                 await begun.wait()
@@ -175,17 +178,12 @@ class Run:
     def close(self) -> None:
         """The end of everything: what has not ended by itself was cancelled, or is put away."""
         self.questions.close()
-        if self._put_away:
-            self.journal.close()
-            self.ended.set()
+        if self._ledger.put_away:
+            self._ledger.close()
         elif self._ledger.state not in TERMINAL:
             why = self._why_cancelled or "The server stopped."
             self._end(TaskState.CANCELED, why, "cancelled", "cancelled")
         self.over.set()
-
-    def _told_the_end(self) -> None:
-        self.ended.set()
-        self._on_end(self)
 
     def _why_again(self) -> Message | None:
         """What callers are told of a question that the server which asked it did not outlive."""
@@ -215,27 +213,14 @@ class Run:
         if self.scope.cancel_called and state is not TaskState.CANCELED:
             return  # The caller's word wins over what the agent made of it; `close` says it.
         end = self.scribe.end(state, now(), text, stop_reason)
-        self._tell([*self.questions.held_back(), *self.scribe.close(now(), fate), end])
-
-    def _tell(self, items: Sequence[Item], then: Callable[[], None] = nothing) -> None:
-        if self._put_away:
-            return
-        for form in self.compat:
-            items = [told for item in items for told in _translated(item, form)]
-        if items:
-            self._ledger.write(items, then)
-        else:
-            then()
+        events = [*self.questions.held_back(), *self.scribe.close(now(), fate), end]
+        self._ledger.write(events)
 
 
 def resuming(backend: Backend) -> Callable[[Turn], Awaitable[str | None]] | None:
     """How a backend goes on with a turn that was left, if it can. See `Resuming`."""
     go_on: Callable[[Turn], Awaitable[str | None]] | None = getattr(backend, "resume", None)
     return go_on
-
-
-def _translated(item: Item, form: Compat) -> Iterable[Item]:
-    return (item,) if isinstance(item, Message) else form.translate(item, now())
 
 
 def _check(said: object) -> None:

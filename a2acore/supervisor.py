@@ -270,10 +270,10 @@ class Supervisor:
                 del self._contexts[run.conversation]
             run.close()
 
-    def _forget(self, run: Run) -> None:
+    def _forget(self, record: Record) -> None:
         """The end of a run has been told. One that is left to the next server is not forgotten."""
-        if self.runs.pop(run.task_id, None) is not None:
-            self._tasks.drop(run.record.owner)
+        if self.runs.pop(record.id, None) is not None:
+            self._tasks.drop(record.owner)
 
 
 def conversation(owner: str, context_id: str) -> str:

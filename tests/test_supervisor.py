@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import logging
+import weakref
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from typing import Any
@@ -840,6 +842,40 @@ async def test_nothing_is_left_of_a_task_that_has_ended() -> None:
         assert set(service.supervisor.runs) == {task.id}
         await cancel(service, task)
         assert service.supervisor.runs == {}
+
+
+@pytest.mark.parametrize("fate", ["completed", "failed", "asked", "cancelled", "followed"])
+async def test_what_a_task_was_told_goes_with_it_and_waits_for_no_collector(fate: str) -> None:
+    """It is a lot, and the collector sees little of it: it does not look at events."""
+    held: list[weakref.ref[Any]] = []
+
+    async def play(turn: Turn) -> str | None:
+        turn.say(Text("much"))
+        held.append(weakref.ref(turn))
+        if fate == "failed":
+            raise AgentFailed("No.")
+        if fate == "asked":
+            await turn.ask(Question("And?"))
+        if fate == "cancelled":
+            await trio.sleep_forever()
+        return None
+
+    async with open_stage(play) as service:
+        gc.disable()
+        try:
+            task, stream = await begin(service)
+            await wait_all_tasks_blocked()
+            if fate == "asked":
+                await send(service, saying("yes", task_id=task.id))
+            if fate == "cancelled":
+                await cancel(service, task)
+            if fate == "followed":
+                await told(stream)
+            del stream
+            await wait_all_tasks_blocked()
+            assert [ref() for ref in held] == [None]
+        finally:
+            gc.enable()
 
 
 async def test_an_answer_that_names_its_request_counts_though_its_message_id_was_used_before() -> (
