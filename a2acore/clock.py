@@ -8,8 +8,13 @@ from functools import lru_cache
 
 def now() -> str:
     """The time as A2A writes it: RFC 3339, UTC, milliseconds."""
-    seconds, milliseconds = divmod(time.time_ns() // 1_000_000, 1000)
-    return f"{_second(seconds)}.{milliseconds:03}Z"
+    return _written(time.time_ns() // 1_000_000)
+
+
+@lru_cache(maxsize=1)
+def _written(milliseconds: int) -> str:
+    seconds, rest = divmod(milliseconds, 1000)
+    return f"{_second(seconds)}.{rest:03}Z"
 
 
 @lru_cache(maxsize=1)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os.path
 from datetime import datetime
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -155,7 +156,7 @@ class Scribe:
         if self._begun:
             data["durationMs"] = _milliseconds(self._begun, now)
         if self.usage is not None:
-            data["usage"] = camel(asdict(self.usage))
+            data["usage"] = camel(asdict(self.usage, recurse=False))
         return self.status(state, now, self.message(text, data))
 
     def message(self, text: str, data: Metadata) -> Message:
@@ -346,9 +347,10 @@ def _milliseconds(since: str, until: str) -> int:
 
 def camel(fields: dict[str, Any]) -> Metadata:
     """Set fields, by their names on the wire."""
-    return {
-        head + "".join(word.title() for word in rest): value
-        for name, value in fields.items()
-        if value not in (None, "")
-        for head, *rest in [name.split("_")]
-    }
+    return {_key(name): value for name, value in fields.items() if value not in (None, "")}
+
+
+@cache
+def _key(name: str) -> str:
+    head, *rest = name.split("_")
+    return head + "".join(word.title() for word in rest)

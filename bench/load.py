@@ -4,7 +4,7 @@ answered.
 A closed loop, so a slow answer delays the next question: the times are those of polite callers at
 that number, not of a crowd that comes whether or not it is served. One thread, one epoll, plain
 sockets: its own use of CPU is measured too, and a result says how much of a core it was. Every
-answer is read and judged, while the server has the next question already: it does not wait for us.
+answer is kept, and judged when the time is over: no server waits for that.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import gc
 import select
 import socket
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from attrs import define, evolve, field, frozen
@@ -188,6 +188,10 @@ class _Tally:
     warm_up: float
     began: float = field(factory=time.perf_counter)
     meter: Meter | None = None
+    heard: list[_Turn] = field(factory=list)
+    """What is not judged yet."""
+    warm: int = 0
+    """How many of them made the server warm, and do not count."""
     times: list[float] = field(factory=list)
     firsts: list[float] = field(factory=list)
     size: int = 0
@@ -196,25 +200,35 @@ class _Tally:
         if not self.warm_up:
             self.meter = Meter(self.pid)
 
-    def ends_with(self, turn: _Turn) -> bool:
-        """Whether an answer that has just become whole is the last to count, if it is right."""
-        so_far = turn.heard - self.began - self.warm_up
-        enough = len(self.times) + 1 >= self.least and so_far >= self.seconds
-        return self.meter is not None and enough
+    def hear(self, turn: _Turn) -> None:
+        """Keep an answer that has just become whole."""
+        self.heard.append(turn)
+        if self.meter is None and turn.heard - self.began >= self.warm_up:
+            self.meter = Meter(self.pid)
+            self.warm = len(self.heard)
 
-    def take(self, turn: _Turn) -> None:
-        """Count a right answer."""
-        if self.meter is None:
-            if turn.heard - self.began >= self.warm_up:
-                self.meter = Meter(self.pid)
-            return
-        self.times.append(turn.heard - turn.since)
-        self.firsts.append(turn.first - turn.since)
-        self.size += len(turn.answer.body)
+    def enough(self) -> bool:
+        """Whether there are as many as it takes, if they are right."""
+        if self.meter is None or len(self.times) + len(self.heard) - self.warm < self.least:
+            return False
+        return self.heard[-1].heard - self.began - self.warm_up >= self.seconds
 
-    def load(self) -> Load:
-        assert self.meter is not None
-        wall, server, own = self.meter.read()
+    def judge(self) -> Iterator[Wrong]:
+        """Count those that are right; what is wrong with the others."""
+        heard, self.heard = self.heard, []
+        warm, self.warm = self.warm, 0
+        for number, turn in enumerate(heard):
+            try:
+                _judge(turn.answer, turn.ask)
+            except Wrong as wrong:
+                yield wrong
+                continue
+            if number >= warm:
+                self.times.append(turn.heard - turn.since)
+                self.firsts.append(turn.first - turn.since)
+                self.size += len(turn.answer.body)
+
+    def load(self, wall: float, server: float, own: float) -> Load:
         return Load(
             count=len(self.times),
             seconds=wall,
@@ -261,30 +275,36 @@ class _Crowd:
                 raise Hopeless(f"not a byte for {HANGS:.0f} s")
             for fd, _ in ready:
                 caller = self.callers[fd]
-                turn = caller.turn
-                going_on = False
+                usable = False
                 try:
                     if not caller.hear():
                         continue
-                    going_on = load is None and not tally.ends_with(turn)
-                    if going_on and not turn.answer.closing:
-                        caller.begin(self.asks())
-                    _judge(turn.answer, turn.ask)
-                except (OSError, Malformed, Wrong) as exc:
+                    usable = not caller.turn.answer.closing
+                except (OSError, Malformed) as exc:
                     self._note(exc, len(tally.times))
-                    going_on = load is None
                 else:
                     if load is None:
-                        tally.take(turn)
-                        if not going_on:
-                            load = tally.load()
-                if caller.turn is turn:  # it has not asked again
-                    self.part(caller)
-                    if going_on:
-                        self.join()
+                        tally.hear(caller.turn)
+                        load = self._ended(tally)
+                if load is None and usable:
+                    caller.begin(self.asks())
+                    continue
+                self.part(caller)
+                if load is None:
+                    self.join()
         if load is None:
             raise Hopeless("nobody was asked")
         return evolve(load, errors=self.errors, wrong=self.wrong)
+
+    def _ended(self, tally: _Tally) -> Load | None:
+        """What came of it, once there are enough right answers."""
+        if not tally.enough():
+            return None
+        assert tally.meter is not None
+        measured = tally.meter.read()
+        for wrong in tally.judge():
+            self._note(wrong, len(tally.times))
+        return tally.load(*measured) if len(tally.times) >= tally.least else None
 
     def _note(self, exc: Exception, right: int) -> None:
         self.errors += 1

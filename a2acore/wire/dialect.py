@@ -20,6 +20,8 @@ from a2acore.model import Event
 class Operation(enum.Enum):
     """What a caller can ask of a server, on any line and binding."""
 
+    __hash__ = object.__hash__  # each is one of a kind; that of `Enum` is slow
+
     SEND = "send"
     STREAM = "stream"
     GET = "get"
