@@ -73,5 +73,10 @@ async def asked_again(client: Client, before: Heard) -> Heard:
 
 def agents_of(pid: int) -> set[int]:
     """The children of a process: here, the agents that a server has started."""
-    threads = Path(f"/proc/{pid}/task").iterdir()
-    return {int(child) for thread in threads for child in (thread / "children").read_text().split()}
+    found: list[str] = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        try:
+            found += (thread / "children").read_text().split()
+        except FileNotFoundError:  # it has ended, and another has its children: look again
+            return agents_of(pid)
+    return {int(child) for child in found}

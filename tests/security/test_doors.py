@@ -56,12 +56,12 @@ def statuses(said: bytes) -> list[int]:
     return [int(status) for status in re.findall(rb"HTTP/1\.1 (\d{3}) ", said)]
 
 
-async def refused(house: House, *requests: bytes) -> None:
+async def refused(house: House, *requests: bytes, status: int = 401) -> None:
     """Each of them is turned away, and nothing has happened."""
     with house.untouched():
         for request in requests:
             said = await house.told(request)
-            assert statuses(said) == [401], (request, said)
+            assert statuses(said) == [status], (request, said)
             assert b"task" not in said.lower()
 
 
@@ -183,11 +183,13 @@ async def test_a_verb_that_is_named_elsewhere(house: House) -> None:
 
 
 async def test_verbs_that_nobody_expects(house: House) -> None:
-    verbs = ("GET", "HEAD", "OPTIONS", "PUT", "TRACE", "PROPFIND", "post", "Post", "CONNECT", "PRI")
+    verbs = ("GET", "HEAD", "OPTIONS", "PUT", "TRACE", "PROPFIND", "CONNECT", "PRI")
     await refused(house, *(spelled(verb, "/tasks", *JSON) for verb in verbs))
     await refused(
         house, *(spelled(verb, "/", *JSON, body=SEND) for verb in verbs if verb != "HEAD")
     )
+    odd = ("post", "Post")  # not what they look like
+    await refused(house, *(spelled(verb, "/", *JSON, body=SEND) for verb in odd), status=400)
 
 
 async def test_asking_for_the_head_of_an_answer_only(house: House) -> None:
