@@ -247,13 +247,15 @@ async def test_f6_an_agent_may_say_on_stderr_what_it_likes(tmp_path: Path) -> No
 async def test_f7_an_agent_that_hangs_as_it_starts_holds_up_nobody(tmp_path: Path) -> None:
     deaf = tmp_path / "deaf"
     python = shlex.join([sys.executable, AGENT])
-    script = f"if test -e deaf; then exec {python} --deaf-start; else exec {python}; fi"
+    deafly = f"echo deaf > deaf; exec {python} --deaf-start"
+    script = f"if test -p deaf; then {deafly}; else exec {python}; fi"
     async with fake(tmp_path, command=("/bin/sh", "-c", script)) as client:
         warm = await tell(client, "before")
-        deaf.touch()
+        os.mkfifo(deaf)
         hanging = await client.send(request("never", wait=False))
         assert isinstance(hanging, Task)
         assert (await tell(client, "old", context=warm.context_id)).text() == "old"
+        await trio.to_thread.run_sync(deaf.read_text)  # it has started
         deaf.unlink()
         assert (await tell(client, "new")).text() == "new"
         cancelled = await client.cancel(CancelTaskRequest(hanging.id))
