@@ -1,8 +1,9 @@
 """One task's life: what a backend says, turned into events, and how it ends.
 
-A `Run` is the `Turn` that its backend sees. It is the only one who writes into its ledger. It lives
-in one child of the supervisor's nursery, in one cancel scope, and the three ways that child can end
-are the ways the task can end. There is a fourth: it is put away, for the next server to go on with.
+A `Run` is the `Turn` that its backend sees. It and its questions alone write into its ledger, which
+knows of neither. It lives in one child of the supervisor's nursery, in one cancel scope, and the
+three ways that child can end are the ways the task can end. There is a fourth: it is put away, for
+the next server to go on with.
 """
 
 from __future__ import annotations
